@@ -1,0 +1,1 @@
+"""Databases behind `kit.uow`: statements, migrations, SQLite."""

@@ -1,0 +1,128 @@
+"""The one way to write, and what is handed to the functions that do.
+
+`Database.write` runs a function in a transaction and returns after the commit. The function gets a `Uow`: statements
+in, rows out, events out. It may be run again, so it has no side effect, takes the clock and ids as arguments, and
+does no parsing, hashing, rpc or file work. Backends live in `kit/db/`.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+    from services.kit.db.sql import Sql
+
+T = TypeVar("T")
+Value = str | int | float | bytes | None
+Row = tuple[Value, ...]
+Params = Mapping[str, Value | Sequence[str] | Sequence[int]]
+
+
+class Lane(enum.Enum):
+    """Who waits for a write: people come before bulk work (imports, rebuilds, pruning)."""
+
+    PEOPLE = 0
+    BULK = 1
+
+
+class Mode(enum.Enum):
+    """Whether what an event causes may touch people; values are those of `ascolto.common.v1.Mode`."""
+
+    LIVE = 1
+    IMPORT = 2
+    REPLAY = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event on its way to a topic; carries the full state after the change, never a delta.
+
+    `payload` is the proto message; its name is the kind. `subject` is `kit.privacy.subject(...)` of the person
+    concerned, empty when nobody's. `rev` comes from `Uow.next_revs`, drawn after the aggregate was locked.
+    """
+
+    topic: str
+    key: str
+    aggregate_id: str
+    rev: int
+    payload: Message
+    brand_id: str = ""
+    received_at: datetime | None = None
+    mode: Mode = Mode.LIVE
+    cause_id: str = ""
+    subject: bytes = b""
+    trace_id: str = ""
+
+
+class Reader(Protocol):
+    """A consistent view of one database, at most 2 s long."""
+
+    def rows(self, statement: Sql, params: Params | None = None) -> list[Row]:
+        """All rows of a query."""
+        ...
+
+    def row(self, statement: Sql, params: Params | None = None) -> Row | None:
+        """The first row, or None."""
+        ...
+
+
+class Uow(Reader, Protocol):
+    """A transaction under way."""
+
+    def execute(self, statement: Sql, params: Params | None = None) -> int:
+        """Runs one statement; returns how many rows it touched."""
+        ...
+
+    def execute_many(self, statement: Sql, rows: Iterable[Params]) -> None:
+        """Runs one statement for many rows, in one call of the driver."""
+        ...
+
+    def next_revs(self, count: int = 1) -> range:
+        """Draws `count` consecutive revisions from the database's one sequence. Draw after the locks."""
+        ...
+
+    def emit(self, *events: Event) -> None:
+        """Queues events for the outbox; they are written last, in the order given. Over 256 KB raises `Invalid`."""
+        ...
+
+
+class Database(Protocol):
+    """One service's database."""
+
+    def write(self, function: Callable[[Uow], T], *, lane: Lane = Lane.PEOPLE) -> T:
+        """Runs `function` in a transaction, returns its result after the commit. A write inside a write raises."""
+        ...
+
+    def submit(self, function: Callable[[Uow], T], *, lane: Lane = Lane.PEOPLE) -> Future[T]:
+        """As `write`, at once; the future resolves only after the commit."""
+        ...
+
+    def read(self) -> AbstractContextManager[Reader]:
+        """A read transaction."""
+        ...
+
+    def migrate(self) -> None:
+        """Brings the schema up to date; safe to run twice."""
+        ...
+
+    def ping(self) -> None:
+        """Raises `Unavailable` when the database cannot be used."""
+        ...
+
+    def close(self) -> None:
+        """Finishes what waits, then closes."""
+        ...
+
+
+def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Slices of at most `size`, in order."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
