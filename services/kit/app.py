@@ -71,10 +71,14 @@ class Service:
 
     name: str
     database: Database
-    rpc: Sequence[Callable[[grpc.Server], None]] = ()  # each adds one servicer: lambda server: add_XServicer_to_server(x, server)
+    rpc: Sequence[
+        Callable[[grpc.Server], None]
+    ] = ()  # each adds one servicer: lambda server: add_XServicer_to_server(x, server)
     consumers: Sequence[Consumption] = ()
     workers: Sequence[Worker] = ()
     mounts: Sequence[Mount] = ()
     checks: Sequence[Check] = ()
-    stages: Callable[[], Sequence[tuple[str, int, int, int, int, float]]] | None = None  # name, in, out, waiting, failing, oldest_s
+    stages: Callable[[], Sequence[tuple[str, int, int, int, int, float]]] | None = (
+        None  # name, in, out, waiting, failing, oldest_s
+    )
     on_stop: Sequence[Callable[[], None]] = field(default=())

@@ -22,7 +22,9 @@ class AscoltoError(Exception):
 
     kind = "internal"
 
-    def __init__(self, message: str, *, field: str = "", detail: bytes = b"", retry_after_s: float = 0.0, **ids: str) -> None:
+    def __init__(
+        self, message: str, *, field: str = "", detail: bytes = b"", retry_after_s: float = 0.0, **ids: str
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.field = field
@@ -80,5 +82,6 @@ class Internal(AscoltoError):
 
 
 KINDS: dict[str, type[AscoltoError]] = {
-    error.kind: error for error in (Invalid, Unauthenticated, Forbidden, NotFound, Conflict, RateLimited, Unavailable, Internal)
+    error.kind: error
+    for error in (Invalid, Unauthenticated, Forbidden, NotFound, Conflict, RateLimited, Unavailable, Internal)
 }
