@@ -1,0 +1,86 @@
+"""The installation's key, what is derived from it, and secrets encrypted at rest.
+
+One random key of 32 bytes lies in `ASCOLTO_DATA/key` (mode 0600), made on first use. Everything else is derived from
+it by purpose, so that a signature made for one purpose is worthless for another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from services.kit.errors import Invalid, Unavailable
+
+_NONCE_BYTES = 12
+
+
+class Keys:
+    """Keys by purpose. Source: RFC 5869 (HKDF, expand step) with the purpose as `info`."""
+
+    def __init__(self, master: bytes) -> None:
+        if len(master) < 32:
+            raise Invalid("The installation's key is shorter than 32 bytes; restore the file `key` from a backup.")
+        self._master = master
+
+    @classmethod
+    def open(cls, folder: Path) -> Keys:
+        """Reads the key of a data folder, making it the first time."""
+        path = folder / "key"
+        try:
+            if not path.exists():
+                folder.mkdir(parents=True, exist_ok=True)
+                draft = path.with_suffix(f".{os.getpid()}.new")
+                descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(os.urandom(32))
+                    file.flush()
+                    os.fsync(file.fileno())
+                try:
+                    os.link(draft, path)
+                except FileExistsError:
+                    pass  # another process of ours was first: its key counts
+                finally:
+                    draft.unlink()
+            return cls(path.read_bytes())
+        except OSError as error:
+            raise Unavailable(
+                f"The key file {path} cannot be read or written: {error.strerror}. Check the folder's owner and mode."
+            ) from error
+
+    def derive(self, purpose: str) -> bytes:
+        """Thirty-two bytes for one purpose."""
+        return hmac.new(self._master, purpose.encode() + b"\x01", hashlib.sha256).digest()
+
+    def sign(self, purpose: str, data: bytes) -> bytes:
+        """HMAC-SHA256 of `data` under the purpose's key."""
+        return hmac.new(self.derive(purpose), data, hashlib.sha256).digest()
+
+    def verify(self, purpose: str, data: bytes, signature: bytes) -> bool:
+        """Whether `signature` is ours, in constant time."""
+        return hmac.compare_digest(self.sign(purpose, data), signature)
+
+
+class SecretBox:
+    """Encrypts passwords and tokens of accounts for their rows. AES-256-GCM; `owner` binds a value to its row."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._cipher = AESGCM(keys.derive("secrets-at-rest"))
+
+    def seal(self, value: str, *, owner: str) -> bytes:
+        """Nonce and ciphertext."""
+        nonce = os.urandom(_NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, value.encode(), owner.encode())
+
+    def open(self, sealed: bytes, *, owner: str) -> str:
+        """The value. Raises `Invalid` when it was sealed for another row or under another key."""
+        try:
+            return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], owner.encode()).decode()
+        except InvalidTag as error:
+            raise Invalid(
+                f"The secret of {owner} cannot be read with this installation's key; enter it again."
+            ) from error
