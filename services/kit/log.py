@@ -9,6 +9,7 @@ import contextvars
 import logging
 import secrets
 import sys
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
@@ -36,13 +37,13 @@ def trace_id() -> str:
     return _trace.get()
 
 
-def _add_trace(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+def _add_trace(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     if current := _trace.get():
         event.setdefault("trace_id", current)
     return event
 
 
-def _drop_personal(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+def _drop_personal(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for name in _PERSONAL & event.keys():
         event[name] = "…"
     return event
