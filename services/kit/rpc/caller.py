@@ -38,6 +38,4 @@ class Caller:
         try:
             return method(request, timeout=timeout_s, metadata=metadata)
         except grpc.RpcError as error:
-            raise status.to_error(
-                error.code(), error.details() or "", [(key, value) for key, value in error.trailing_metadata() or ()]
-            ) from error
+            raise status.to_error(error.code(), error.details() or "", error.trailing_metadata() or ()) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import grpc
 
@@ -37,7 +38,7 @@ def trailing(error: errors.AscoltoError) -> Metadata:
     return tuple(pairs)
 
 
-def to_error(code: grpc.StatusCode, message: str, metadata: Iterable[tuple[str, str | bytes]]) -> errors.AscoltoError:
+def to_error(code: grpc.StatusCode, message: str, metadata: Iterable[Any]) -> errors.AscoltoError:
     """The error a servicer raised, as its caller gets it; codes we do not send become `Internal`."""
     fields = dict(metadata)
     kind = str(fields.get(KIND) or _KINDS.get(code, "internal"))
