@@ -9,10 +9,11 @@ import threading
 from collections import deque
 from dataclasses import dataclass, field
 from email.message import EmailMessage
-from typing import Any
 
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from services.kit.config import HostPort
+from services.kit.http import bind
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,8 @@ class SimulatedMailServer:
     delivered: list[Delivered] = field(default_factory=list)
     _faults: deque[str] = field(default_factory=deque)
     _changed: threading.Condition = field(default_factory=threading.Condition)
-    _controller: Any = None
+    _server: asyncio.Server | None = None
+    _loop: asyncio.AbstractEventLoop | None = None
     _release: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
@@ -57,21 +59,24 @@ class SimulatedMailServer:
             async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 (named by the library)
                 return await mails._take(server, session, envelope)
 
-        class Server(Controller):
-            def factory(self) -> SMTP:
-                return SMTP(self.handler, data_size_limit=60_000_000, enable_SMTPUTF8=True)
+        listener = bind(HostPort(self.host, self.port), "The demo's mail server")
+        self.port = listener.getsockname()[1]
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, name="demo-mail", daemon=True).start()
 
-            def _trigger_server(self) -> None:
-                """The library connects to the port asked for; with port 0 that is none."""
+        async def serve() -> asyncio.Server:
+            return await asyncio.get_running_loop().create_server(
+                lambda: SMTP(Handler(), data_size_limit=60_000_000, enable_SMTPUTF8=True), sock=listener
+            )
 
-        self._controller = Server(Handler(), hostname=self.host, port=self.port)
-        self._controller.start()
-        self.port = self._controller.server.sockets[0].getsockname()[1]
+        self._server = asyncio.run_coroutine_threadsafe(serve(), self._loop).result(10)
 
     def stop(self) -> None:
         """Stops listening."""
         self._release.set()
-        self._controller.stop(no_assert=True)
+        if self._server is not None and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._server.close)
+            self._loop.call_soon_threadsafe(self._loop.stop)
 
     def fail_next(self, *kinds: str) -> None:
         """The next mails meet these faults, one each."""
