@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import threading
 import time
+from datetime import UTC, datetime
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_LAST_MS = 253_402_300_799_000  # end of the year 9999, the last that `datetime` knows
 _lock = threading.Lock()
 _last: list[int] = [0]
 
@@ -23,6 +25,17 @@ def new_id(prefix: str) -> str:
     millisecond, fraction = divmod(stamp, 4000)
     value = (millisecond << 80) | (7 << 76) | (fraction << 64) | (2 << 62) | (int.from_bytes(os.urandom(8), "big") >> 2)
     return f"{prefix}_{_base32(value)}"
+
+
+def made_at(made: str) -> datetime:
+    """The moment, to the millisecond, at which `new_id` made this id; the epoch for an id of another make."""
+    digits = made.rpartition("_")[2][:10]  # 130 bits, two of them padding, the next 48 the milliseconds
+    if len(digits) < 10 or not set(digits) <= set(_ALPHABET):
+        return datetime.fromtimestamp(0, UTC)
+    value = 0
+    for digit in digits:
+        value = value << 5 | _ALPHABET.index(digit)
+    return datetime.fromtimestamp(min(value, _LAST_MS) / 1000, UTC)
 
 
 def _base32(value: int) -> str:

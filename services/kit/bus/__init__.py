@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -43,6 +44,14 @@ class Log(Protocol):
 
     def end(self, topic: str, partition: int) -> int:
         """The offset the next record will have, at least."""
+        ...
+
+    def begin(self, topic: str, partition: int) -> int:
+        """The offset below which everything is pruned: where a new group starts."""
+        ...
+
+    def since(self, topic: str, partition: int, moment: datetime) -> int:
+        """The offset of the first record written at `moment` or later; the end when there is none."""
         ...
 
     def wait(self, topics: Sequence[str], seen: int, timeout_s: float) -> int:

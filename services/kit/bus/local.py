@@ -1,0 +1,180 @@
+"""The embedded log: the producers' outbox tables, read in place. An offset is the row's id; there is one partition, 0.
+
+Nothing is copied and nothing is written here: `Uow.emit` appends, `kit.prune` removes. Who waits is woken by the
+writer's commit, so one process must hold all producers of a data folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from services.kit.bus import Record
+from services.kit.db.sqlite_errors import translated
+from services.kit.errors import Internal, Unavailable
+from services.kit.topics import PRODUCERS
+
+_READ = "SELECT id, key, kind, event_id, data FROM outbox WHERE topic = ? AND id >= ? ORDER BY id LIMIT ?"
+_FLOOR = "SELECT floor FROM outbox_floor WHERE topic = ?"
+_END = "SELECT seq FROM sqlite_sequence WHERE name = 'outbox'"
+_AT = "SELECT id, created_us FROM outbox WHERE topic = ? AND id >= ? ORDER BY id LIMIT 1"
+
+
+@dataclass(eq=False, slots=True)
+class _Waiter:
+    topics: frozenset[str]
+    woken: threading.Event = field(default_factory=threading.Event)
+
+
+class LocalLog:
+    """Reads every topic from its producer's file. `databases` maps service to file."""
+
+    def __init__(self, databases: Mapping[str, Path], *, producers: Mapping[str, str] = PRODUCERS) -> None:
+        self._databases, self._producers = dict(databases), dict(producers)
+        self._free: dict[str, list[sqlite3.Connection]] = {service: [] for service in databases}
+        self._lock = threading.Lock()
+        self._ticket = 1
+        self._last: dict[str, int] = {}  # the ticket of each topic's last commit
+        self._waiters: set[_Waiter] = set()
+
+    def partitions(self, topic: str) -> Sequence[int]:
+        """One, 0."""
+        self._producer(topic)
+        return (0,)
+
+    def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Record]:
+        """Up to `limit` records from `offset` on, by id. Raises `Internal` beyond the end or below the floor."""
+        with self._connection(topic) as connection:
+            floor = self._floor(connection, topic)
+            if offset < floor:
+                raise Internal(
+                    f"Records {offset} to {floor - 1} of {topic} are pruned and were never read by this group."
+                )
+            rows = connection.execute(_READ, (topic, offset, limit)).fetchall()
+            if not rows and offset > (end := self._end(connection)):
+                raise Internal(f"Position {offset} of {topic} lies beyond the log's end {end}: is this another log?")
+        return [
+            Record(topic, partition, offset, key, kind, event_id, data) for offset, key, kind, event_id, data in rows
+        ]
+
+    def begin(self, topic: str, partition: int) -> int:  # noqa: ARG002 (there is one)
+        """The offset below which everything is pruned."""
+        with self._connection(topic) as connection:
+            return self._floor(connection, topic)
+
+    def end(self, topic: str, partition: int) -> int:  # noqa: ARG002 (there is one)
+        """The offset the next record will have, at least."""
+        with self._connection(topic) as connection:
+            return self._end(connection)
+
+    def since(self, topic: str, partition: int, moment: datetime) -> int:  # noqa: ARG002 (there is one)
+        """The offset of the first record written at `moment` or later; found by halving, as ids grow with time."""
+        moment_us = int(moment.timestamp() * 1_000_000)
+        with self._connection(topic) as connection:
+            low, high = self._floor(connection, topic), self._end(connection)
+            while low < high:
+                middle = (low + high) // 2
+                row = connection.execute(_AT, (topic, middle)).fetchone()
+                if row is None or row[1] >= moment_us:
+                    high = middle
+                else:
+                    low = row[0] + 1
+        return low
+
+    def notify(self, topics: frozenset[str]) -> None:
+        """Wakes who waits for one of `topics`; the databases call it after each commit."""
+        with self._lock:
+            self._ticket += 1
+            for topic in topics:
+                self._last[topic] = self._ticket
+            for waiter in self._waiters:
+                if not waiter.topics.isdisjoint(topics):
+                    waiter.woken.set()
+
+    def wait(self, topics: Sequence[str], seen: int, timeout_s: float) -> int:
+        """Blocks until something was committed to one of `topics` after the ticket `seen`; returns the new ticket."""
+        waiter = _Waiter(frozenset(topics))
+        with self._lock:
+            if any(self._last.get(topic, 0) > seen for topic in topics):
+                return self._ticket
+            self._waiters.add(waiter)
+        try:
+            woken = waiter.woken.wait(timeout_s)
+        finally:
+            with self._lock:
+                self._waiters.discard(waiter)
+                ticket = self._ticket
+        return ticket if woken else max(seen, 0)
+
+    def ping(self) -> None:
+        """Raises `Unavailable` when an outbox cannot be read."""
+        for topic in self._producers:
+            self.end(topic, 0)
+
+    def close(self) -> None:
+        """Closes the connections that nobody uses."""
+        with self._lock:
+            free = [connection for connections in self._free.values() for connection in connections]
+            for connections in self._free.values():
+                connections.clear()
+        for connection in free:
+            connection.close()
+
+    def _producer(self, topic: str) -> str:
+        service = self._producers.get(topic, "")
+        if service not in self._databases:
+            raise Internal(f"No database of this log produces {topic}.")
+        return service
+
+    @contextlib.contextmanager
+    def _connection(self, topic: str) -> Iterator[sqlite3.Connection]:
+        """A connection of its own for as long as it is used, inside one read transaction."""
+        service = self._producer(topic)
+        with self._lock:
+            free = self._free[service]
+            connection = free.pop() if free else None
+        try:
+            connection = connection or self._open(service)
+            connection.execute("BEGIN")
+            yield connection
+        except sqlite3.Error as error:
+            raise translated(error, service) from error
+        finally:
+            if connection is not None:
+                self._give_back(service, connection)
+
+    def _give_back(self, service: str, connection: sqlite3.Connection) -> None:
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error:  # a connection that cannot even end a read is of no more use; the next is opened anew
+            connection.close()
+            return
+        with self._lock:
+            self._free[service].append(connection)
+
+    def _open(self, service: str) -> sqlite3.Connection:
+        path = self._databases[service]
+        if not path.exists():
+            raise Unavailable(f"{path} does not exist yet: {service} has not run its migrations.")
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, timeout=2.0
+        )
+        connection.execute("PRAGMA query_only=1")
+        connection.execute("PRAGMA cache_size=-1000")
+        return connection
+
+    @staticmethod
+    def _floor(connection: sqlite3.Connection, topic: str) -> int:
+        row = connection.execute(_FLOOR, (topic,)).fetchone()
+        return int(row[0]) if row else 0
+
+    @staticmethod
+    def _end(connection: sqlite3.Connection) -> int:
+        row = connection.execute(_END).fetchone()
+        return int(row[0]) + 1 if row else 1

@@ -1,0 +1,62 @@
+"""From `Event` to outbox row: the envelope around each event, and the limit of its size."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ascolto.common.v1.envelope_pb2 import Envelope
+from services.kit.db.sql import Sql
+from services.kit.errors import Internal, Invalid
+from services.kit.ids import new_id
+from services.kit.topics import PRODUCERS
+
+if TYPE_CHECKING:
+    from services.kit.uow import Event
+
+MAX_EVENT_BYTES = 256 * 1024
+SCHEMA = 1
+
+INSERT_OUTBOX = Sql(
+    "INSERT INTO outbox (topic, key, kind, event_id, data, created_us)"
+    " VALUES (:topic, :key, :kind, :event_id, :data, :created_us)"
+)
+
+OutboxRow = dict[str, str | int | bytes]
+
+
+def outbox_row(event: Event, producer: str, created_us: int) -> OutboxRow:
+    """The row of one event. Raises `Invalid` over 256 KB, `Internal` for a topic of another service."""
+    if PRODUCERS.get(event.topic, producer) != producer:
+        raise Internal(f"{producer} may not write to {event.topic}, the topic of {PRODUCERS[event.topic]}.")
+    kind = event.payload.DESCRIPTOR.name
+    event_id = new_id("evt")
+    envelope = Envelope(
+        event_id=event_id,
+        kind=kind,
+        producer=producer,
+        aggregate_id=event.aggregate_id,
+        rev=event.rev,
+        brand_id=event.brand_id,
+        mode=event.mode.value,  # type: ignore[arg-type]  # the stubs want the enum's own type
+        cause_id=event.cause_id,
+        subject=event.subject,
+        trace_id=event.trace_id,
+        schema=SCHEMA,
+        key=event.key,
+        payload=event.payload.SerializeToString(),
+    )
+    if event.received_at is not None:
+        envelope.received_at.FromDatetime(event.received_at)
+    data = envelope.SerializeToString()
+    if len(data) > MAX_EVENT_BYTES:
+        raise Invalid(
+            f"{kind} of {event.aggregate_id} has {len(data)} bytes, more than {MAX_EVENT_BYTES}: keep long bodies as blobs."
+        )
+    return {
+        "topic": event.topic,
+        "key": event.key,
+        "kind": kind,
+        "event_id": event_id,
+        "data": data,
+        "created_us": created_us,
+    }

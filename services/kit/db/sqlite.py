@@ -1,0 +1,355 @@
+"""SQLite behind `kit.uow.Database`: one writer thread commits what waits together, a pool of readers beside it.
+
+Nobody is told success before COMMIT returned. After any exception the writer asks whether the transaction still
+stands: SQLite ends it by itself on a full disk, an input or output error and an interrupt, and then nobody in the
+group succeeded: the culprit is told, the others run again one by one. Functions can therefore run twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from services.kit import log
+from services.kit.clock import Clock, SystemClock
+from services.kit.db import guard
+from services.kit.db.migrate import folder_of, migrate_sqlite
+from services.kit.db.sqlite_errors import translated
+from services.kit.db.sqlite_readers import Readers
+from services.kit.db.sqlite_uow import Job, SqliteUow
+from services.kit.errors import Internal, Unavailable
+from services.kit.uow import Lane, Reader, Uow
+
+T = TypeVar("T")
+
+_MIB = 1024 * 1024
+
+
+def _touch(uow: Uow) -> None:
+    uow.next_revs()  # the sequence's row is written with the group
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds of a database. `strict` makes a function over its budget fail: tests set it, production only logs."""
+
+    group_jobs: int = 100
+    group_s: float = 0.010
+    waiting_jobs: int = 20_000  # beyond it a write raises `Unavailable`: back-pressure
+    waiting_bulk: int = 1_000
+    bulk_patience_s: float = 0.2  # bulk that waited longer gets one place in a group of people's writes
+    warn_s: float = 0.002
+    budget_s: float = 0.020
+    budget_row_s: float = 0.001  # a function that declares `rows` may take this much for each, if that is more
+    strict: bool = False
+    busy_s: float = 5.0
+    checkpoint_pages: int = 4000  # 16 MiB of write-ahead log
+    truncate_bytes: int = 64 * _MIB
+    idle_s: float = 1.0
+    readers: int = 8
+    max_pages: int = 0  # tests of the full disk; 0 sets none
+
+
+class SqliteDatabase:
+    """One service's file."""
+
+    def __init__(
+        self,
+        path: Path,
+        service: str,
+        *,
+        clock: Clock | None = None,
+        migrations: Path | None = None,
+        notify: Callable[[frozenset[str]], None] | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self.path, self.service = path, service
+        self._clock: Clock = clock or SystemClock()
+        self._migrations = migrations or folder_of(service)
+        self._notify = notify
+        self._limits = limits or Limits()
+        self._log = log.logger(service)
+        self._turn = threading.Condition()
+        self._people: deque[Job] = deque()
+        self._bulk: deque[Job] = deque()
+        self._closing = False
+        self._thread: threading.Thread | None = None
+        self._readers = Readers(path, service, size=self._limits.readers)
+        self._uow: SqliteUow
+        self._connection: sqlite3.Connection
+        self._dirty = False
+        self.commits = 0
+        self.slowest_s: dict[str, float] = {}  # CPU seconds of the slowest run of each function over `warn_s`
+
+    # --- callers ---
+
+    def write(self, function: Callable[[Uow], T], *, lane: Lane = Lane.PEOPLE) -> T:
+        """Runs `function` in a transaction, returns its result after the commit. A write inside a write raises."""
+        return self.submit(function, lane=lane).result()
+
+    def submit(self, function: Callable[[Uow], T], *, lane: Lane = Lane.PEOPLE) -> Future[T]:
+        """As `write`, at once; the future resolves only after the commit. Raises `Unavailable` when too much waits."""
+        guard.refuse_inside_uow("A write")
+        job = Job(function, lane, time.monotonic())
+        queue, limit = (
+            (self._people, self._limits.waiting_jobs)
+            if lane is Lane.PEOPLE
+            else (self._bulk, self._limits.waiting_bulk)
+        )
+        with self._turn:
+            if self._closing:
+                raise Unavailable(f"The database {self.service} is closed.")
+            if len(queue) >= limit:
+                raise Unavailable(f"{limit} writes wait for the database {self.service}.", retry_after_s=1.0)
+            if self._thread is None:
+                self._start()
+            queue.append(job)
+            self._turn.notify()
+        return job.future
+
+    def read(self) -> AbstractContextManager[Reader]:
+        """A read transaction of at most 2 s."""
+        guard.refuse_inside_uow("A read on a connection of its own")
+        return self._readers.read()
+
+    def migrate(self) -> None:
+        """Brings the schema up to date; safe to run twice. Call it before the first write."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            migrate_sqlite(self.path, self._migrations)
+        except (OSError, sqlite3.Error) as error:
+            if isinstance(error, OSError):
+                raise Unavailable(f"{self.path} cannot be written: {error.strerror}.") from error
+            raise translated(error, self.service) from error
+
+    def ping(self) -> None:
+        """Raises `Unavailable` when nothing can be written, a full disk included."""
+        try:
+            self.submit(_touch).result(timeout=self._limits.busy_s + 1)
+        except TimeoutError as error:
+            raise Unavailable(f"The database {self.service} does not answer in time.") from error
+
+    @property
+    def waiting(self) -> int:
+        """Writes in the queues."""
+        return len(self._people) + len(self._bulk)
+
+    def close(self) -> None:
+        """Finishes what waits, then closes."""
+        with self._turn:
+            self._closing = True
+            self._turn.notify()
+        if self._thread is not None:
+            self._thread.join()
+        self._readers.close()
+
+    # --- the writer ---
+
+    def _start(self) -> None:
+        opened: Future[None] = Future()
+        thread = threading.Thread(target=self._run, args=(opened,), name=f"{self.service}-writer", daemon=True)
+        thread.start()
+        opened.result()
+        self._thread = thread
+
+    def _open(self) -> None:
+        if not self.path.exists():
+            raise Unavailable(f"{self.path} does not exist: run the migrations first.")
+        try:
+            connection = sqlite3.connect(
+                self.path, isolation_level=None, cached_statements=512, timeout=self._limits.busy_s
+            )
+            for pragma in (
+                "journal_mode=WAL",
+                "synchronous=FULL",
+                "foreign_keys=ON",
+                "cache_size=-8000",
+                "temp_store=MEMORY",
+                f"journal_size_limit={self._limits.truncate_bytes}",
+                f"wal_autocheckpoint={self._limits.checkpoint_pages}",
+                *([f"max_page_count={self._limits.max_pages}"] if self._limits.max_pages else []),
+            ):
+                connection.execute(f"PRAGMA {pragma}").fetchall()
+        except sqlite3.Error as error:
+            raise translated(error, self.service) from error
+        self._connection = connection
+        self._uow = SqliteUow(connection, self.service, self._clock)
+
+    def _run(self, opened: Future[None]) -> None:
+        try:
+            self._open()
+        except BaseException as error:  # noqa: BLE001 (told to whoever asked for the first write)
+            opened.set_exception(error)
+            return
+        opened.set_result(None)
+        wal, look_at = self.path.with_name(f"{self.path.name}-wal"), 0.0
+        while (job := self._first()) is not None:
+            self._commit_group(job)
+            if self._dirty and (now := time.monotonic()) > look_at:
+                look_at = now + self._limits.idle_s
+                if wal.stat().st_size > self._limits.truncate_bytes:
+                    self._checkpoint("TRUNCATE")
+        self._checkpoint("TRUNCATE")
+        self._connection.close()
+
+    def _first(self) -> Job | None:
+        """The next job, as long as it takes; None when closing and nothing waits."""
+        with self._turn:
+            while True:
+                if (job := self._pick(bulk_waited=False)) is not None:
+                    return job
+                if self._closing:
+                    return None
+                if not self._turn.wait(timeout=self._limits.idle_s if self._dirty else None):
+                    self._checkpoint("PASSIVE")
+
+    def _next(self, *, bulk_waited: bool) -> Job | None:
+        """A job that waits now, to join the group under way."""
+        with self._turn:
+            if self._people and self._people[0].alone:
+                return None
+            return self._pick(bulk_waited=bulk_waited)
+
+    def _pick(self, *, bulk_waited: bool) -> Job | None:
+        if self._bulk and (not self._people or self._impatient(bulk_waited=bulk_waited)):
+            return self._bulk.popleft()
+        return self._people.popleft() if self._people else None
+
+    def _impatient(self, *, bulk_waited: bool) -> bool:
+        return not bulk_waited and time.monotonic() - self._bulk[0].born > self._limits.bulk_patience_s
+
+    def _commit_group(self, job: Job) -> None:
+        """Runs what waits in one transaction and tells each its fate after the commit."""
+        guard.enter(self.service)
+        done: list[tuple[Job, Any]] = []
+        try:
+            told = self._fill_group(job, done)
+        finally:
+            guard.leave()
+        for member, error in told:
+            member.future.set_exception(error)
+        for member, result in done:
+            member.future.set_result(result)
+
+    def _fill_group(self, first: Job, done: list[tuple[Job, Any]]) -> list[tuple[Job, BaseException]]:
+        """Fills `done` with what is committed; returns who failed, and why."""
+        failed: list[tuple[Job, BaseException]] = []
+        ran: list[tuple[Job, Any]] = []
+        job: Job | None = first
+        until = time.monotonic() + self._limits.group_s
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            while job is not None:
+                if not job.future.running() and not job.future.set_running_or_notify_cancel():
+                    job = self._next(bulk_waited=True)
+                    continue
+                try:
+                    ran.append((job, self._run_job(job, saved=bool(ran))))
+                except BaseException as error:  # noqa: BLE001 (told to the caller, whatever it is)
+                    failed.append((job, translated(error, self.service)))
+                    if not self._connection.in_transaction:
+                        self._lose(ran)
+                        return failed
+                if job.alone or len(ran) >= self._limits.group_jobs or time.monotonic() >= until:
+                    break
+                job = self._next(bulk_waited=job.lane is Lane.BULK)
+            topics = self._uow.flush()
+            self._connection.execute("COMMIT")
+        except BaseException as error:  # noqa: BLE001 (BEGIN, the outbox or COMMIT failed: nobody succeeded)
+            self._roll_back()
+            told = translated(error, self.service)
+            members = [member for member, _ in ran] or ([first] if not failed else [])
+            return failed + [(member, told) for member in members]
+        self.commits += 1
+        self._dirty = True
+        if topics and self._notify is not None:
+            self._notify(topics)
+        done.extend(ran)
+        return failed
+
+    def _run_job(self, job: Job, *, saved: bool) -> Any:
+        """Runs one function. The first of a group needs no savepoint: when it fails, there is nothing else to keep."""
+        execute = self._connection.execute
+        if saved:
+            execute("SAVEPOINT job")
+        begun = time.thread_time()
+        try:
+            result = job.function(self._uow)
+            self._hold_to_budget(job, time.thread_time() - begun)
+        except BaseException:
+            self._uow.drop()
+            if self._connection.in_transaction:
+                execute("ROLLBACK TO job" if saved else "ROLLBACK")
+                execute("RELEASE job" if saved else "BEGIN IMMEDIATE")
+            raise
+        self._uow.keep()
+        if saved:
+            execute("RELEASE job")
+        return result
+
+    def _hold_to_budget(self, job: Job, took_s: float) -> None:
+        limits = self._limits
+        if took_s <= limits.warn_s:
+            return
+        if took_s > self.slowest_s.get(job.name, 0.0):
+            self.slowest_s[job.name] = took_s
+        budget_s = max(limits.budget_s, limits.budget_row_s * job.rows)
+        if took_s > budget_s:
+            if limits.strict:
+                raise Internal(
+                    f"{job.name} kept the writer of {self.service} for {took_s * 1000:.0f} ms of CPU, its budget is"
+                    f" {budget_s * 1000:.0f}: parse, hash and encrypt before the write."
+                )
+            self._log.warning("write.slow", function=job.name, duration_ms=round(took_s * 1000), rows=job.rows)
+
+    def _lose(self, ran: list[tuple[Job, Any]]) -> None:
+        """SQLite ended the transaction: those who had run go back to the front of the queue, each on its own."""
+        self._uow.forget()
+        with self._turn:
+            for job, _ in reversed(ran):
+                job.alone = True
+                self._people.appendleft(job)
+
+    def _roll_back(self) -> None:
+        self._uow.forget()
+        with contextlib.suppress(sqlite3.Error):  # the error that led here is the one to tell
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+    def _checkpoint(self, how: str) -> None:
+        """Moves the write-ahead log into the file; what a reader holds back is done next time."""
+        self._dirty = False
+        try:
+            self._connection.execute("PRAGMA busy_timeout=0")  # a reader in the way is not waited for
+            self._connection.execute(f"PRAGMA wal_checkpoint({how})").fetchall()
+            self._connection.execute(f"PRAGMA busy_timeout={round(self._limits.busy_s * 1000)}")
+        except sqlite3.Error as error:
+            self._log.warning("checkpoint.failed", error=str(error))
+
+    # --- for benchmarks and tests ---
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Holds the writer still while inside: what is submitted meanwhile makes one group."""
+        holding, go = threading.Event(), threading.Event()
+
+        def hold(_uow: Uow) -> None:
+            holding.set()
+            go.wait()
+
+        future = self.submit(hold)
+        holding.wait()
+        try:
+            yield
+        finally:
+            go.set()
+            future.result()

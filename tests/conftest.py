@@ -1,0 +1,52 @@
+"""Fixtures of every test: what is opened is closed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.kit.bus.local import LocalLog
+from services.kit.clock import ManualClock
+from services.kit.db.sqlite import SqliteDatabase
+from tests import kitlib
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """A clock that stands still at 2026-03-12 09:00 UTC."""
+    return ManualClock()
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[LocalLog]:
+    """The log over every database of this test's folder."""
+    opened = kitlib.make_log(tmp_path)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def database_factory(tmp_path: Path, clock: ManualClock, log: LocalLog) -> Iterator[Callable[..., SqliteDatabase]]:
+    """`database_factory("tickets")`: that service's database in this test's folder, wired to `log` and `clock`."""
+    opened: list[SqliteDatabase] = []
+
+    def make(service: str, **more: Any) -> SqliteDatabase:
+        opened.append(kitlib.make_database(tmp_path, service, **{"clock": clock, "log": log} | more))
+        return opened[-1]
+
+    yield make
+    for database in opened:
+        database.close()
+
+
+@pytest.fixture
+def kit_database(tmp_path: Path, database_factory: Callable[..., SqliteDatabase]) -> Callable[..., SqliteDatabase]:
+    """As `database_factory`, with the kit's tables alone."""
+
+    def make(service: str, **more: Any) -> SqliteDatabase:
+        return database_factory(service, migrations=kitlib.kit_migrations(tmp_path), **more)
+
+    return make

@@ -1,0 +1,140 @@
+"""What tests of every service build upon: databases with their schema, the log over them, consumers run by hand."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from services.kit.app import Service
+from services.kit.bus.local import LocalLog
+from services.kit.clock import Clock, ManualClock
+from services.kit.consume import Consumer
+from services.kit.db.sqlite import Limits, SqliteDatabase
+
+SERVICES = ("intake", "tickets", "social", "search", "desk")
+FIRST_MIGRATION = '''
+"""The kit's tables alone."""
+from alembic import op
+from services.kit.db.tables import create_kit_tables
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    create_kit_tables(op)
+'''
+
+
+def wait_until(predicate: Callable[[], Any], deadline_s: float = 5.0) -> Any:
+    """What `predicate` returns once it is true; fails after `deadline_s`. Looks each 5 ms."""
+    end = time.monotonic() + deadline_s
+    tick = threading.Event()
+    while not (found := predicate()):
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {deadline_s} s: {getattr(predicate, '__name__', predicate)}")
+        tick.wait(0.005)
+    return found
+
+
+def kit_migrations(folder: Path) -> Path:
+    """A folder of migrations that makes the kit's tables and no others."""
+    versions = folder / "migrations" / "versions"
+    versions.mkdir(parents=True, exist_ok=True)
+    (versions / "0001_first.py").write_text(FIRST_MIGRATION.strip() + "\n")
+    return folder / "migrations"
+
+
+def make_database(
+    folder: Path,
+    service: str,
+    *,
+    clock: Clock | None = None,
+    log: LocalLog | None = None,
+    migrations: Path | None = None,
+    **limits: Any,
+) -> SqliteDatabase:
+    """A database with the service's schema in `folder/<service>.db`; close it. `limits` are those of `Limits`."""
+    database = SqliteDatabase(
+        folder / f"{service}.db",
+        service,
+        clock=clock or ManualClock(),
+        migrations=migrations,
+        notify=log.notify if log else None,
+        limits=Limits(**limits),
+    )
+    database.migrate()
+    return database
+
+
+def make_kit_database(folder: Path, service: str, **more: Any) -> SqliteDatabase:
+    """A database with the kit's tables alone."""
+    return make_database(folder, service, migrations=kit_migrations(folder), **more)
+
+
+def make_log(folder: Path) -> LocalLog:
+    """The log over every service's file in `folder`."""
+    return LocalLog({service: folder / f"{service}.db" for service in SERVICES})
+
+
+def make_consumers(services: Iterable[Service], log: LocalLog, clock: Clock) -> list[Consumer]:
+    """A consumer for each consumption of some services."""
+    return [
+        Consumer(consumption, service.database, log, clock=clock, service=service.name)
+        for service in services
+        for consumption in service.consumers
+    ]
+
+
+def drain(consumers: Sequence[Consumer], rounds: int = 50) -> int:
+    """Runs all consumers until nothing waits anywhere; returns how many records were handled."""
+    handled = 0
+    for _ in itertools.repeat(None, rounds):
+        step = sum(consumer.run_once() for consumer in consumers)
+        if step == 0:
+            return handled
+        handled += step
+    raise AssertionError(f"still busy after {rounds} rounds: events go in a circle")
+
+
+def make_parts(
+    folder: Path, service: str, *, log: LocalLog | None = None, clock: Clock | None = None, **overrides: Any
+) -> Any:
+    """What `build` of a service wants, on SQLite in `folder`; anything can be replaced by name."""
+    from prometheus_client import CollectorRegistry
+
+    from services.kit.backends import Parts
+    from services.kit.blobs import FolderBlobs
+    from services.kit.config import Settings
+    from services.kit.egress import Egress
+    from services.kit.leases import Leases
+    from services.kit.secrets import Keys, SecretBox
+
+    clock = clock or ManualClock()
+    log = log or make_log(folder)
+    database = overrides.pop("database", None) or make_database(folder, service, clock=clock, log=log)
+    settings = overrides.pop("settings", None) or replace(Settings(), data=folder)
+    keys = overrides.pop("keys", None) or Keys(b"\x07" * 32)
+    return Parts(
+        **{
+            "service": service,
+            "settings": settings,
+            "database": database,
+            "log": log,
+            "blobs": FolderBlobs(folder / "blobs"),
+            "clock": clock,
+            "secrets": SecretBox(keys),
+            "keys": keys,
+            "metrics": CollectorRegistry(),
+            "channels": {},
+            "data": folder,
+            "leases": Leases(database, clock=clock),
+            "egress": Egress(),
+        }
+        | overrides
+    )
