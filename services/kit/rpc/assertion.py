@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 
 from ascolto.desk.v1 import service_pb2 as pb
-
 from services.kit.clock import Clock
 from services.kit.errors import Unauthenticated
 from services.kit.principal import Person

@@ -9,6 +9,7 @@ import grpc
 
 from services.kit import log
 from services.kit.clock import Clock
+from services.kit.db import guard
 from services.kit.principal import Person, service_person
 from services.kit.rpc import assertion, status
 from services.kit.rpc.guard import TRACE
@@ -32,6 +33,7 @@ class Caller:
         Raises the callee's `AscoltoError`; `Unavailable` when it could not be reached or did not answer in time,
         in which case the act may have been applied all the same.
         """
+        guard.refuse_inside_uow("An rpc")
         metadata: list[tuple[str, str | bytes]] = [(assertion.HEADER, self._signer.sign(person or self._self))]
         if trace := log.trace_id():
             metadata.append((TRACE, trace))

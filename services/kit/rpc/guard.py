@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ascolto.common.v1 import options_pb2
 from google.protobuf import descriptor_pool
 from prometheus_client import CollectorRegistry, Counter
 
+from ascolto.common.v1 import options_pb2
 from services.kit import log
 from services.kit.clock import Clock
 from services.kit.errors import AscoltoError, Internal, Unauthenticated

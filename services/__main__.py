@@ -1,0 +1,287 @@
+"""Ascolto in one process: every service, no server. Read this page first: it is the whole product, wired.
+
+`wire` adds the services up; the commands below run them, or speak to the process that does.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from services.desk import app as desk
+from services.intake import app as intake
+from services.kit import cli, log, maintenance, runner
+from services.kit.application import Application
+from services.kit.backends import SERVICES
+from services.kit.config import Settings
+from services.kit.control import Command
+from services.kit.errors import AscoltoError, Invalid, Unavailable
+from services.search import app as search
+from services.social import app as social
+from services.tickets import app as tickets
+
+main_app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Customer care for online shops."
+)
+user_app = typer.Typer(no_args_is_help=True, help="People who sign in.")
+token_app = typer.Typer(no_args_is_help=True, help="Tokens of the API.")
+main_app.add_typer(user_app, name="user")
+main_app.add_typer(token_app, name="token")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print just the secret.")]
+
+
+def wire(app: Application) -> Application:
+    """All five services, in the order in which they depend on one another."""
+    app.add(intake.build(app.parts("intake")))
+    app.add(tickets.build(app.parts("tickets")))
+    app.add(social.build(app.parts("social")))
+    app.add(search.build(app.parts("search")))
+    app.add(desk.build(app.parts("desk")))
+    return app
+
+
+def commands(app: Application) -> dict[str, Command]:
+    """What the command line can ask of a wired application, running or not."""
+    database = app.databases
+    return {
+        "init": lambda args, _: (
+            intake.init_brand(app.parts("intake"), name=args["brand"], email=args["email"])
+            | desk.first_user(app.parts("desk"), email=args["admin"] or args["email"])
+        ),
+        "user.create": lambda args, _: desk.create_user(app.parts("desk"), **args),
+        "user.list": lambda _args, _: desk.list_users(app.parts("desk")),
+        "user.disable": lambda args, _: desk.disable_user(app.parts("desk"), **args),
+        "token.create": lambda args, _: desk.create_token(app.parts("desk"), **args),
+        "token.list": lambda _args, _: desk.list_tokens(app.parts("desk")),
+        "token.revoke": lambda args, _: desk.revoke_token(app.parts("desk"), **args),
+        "replay": lambda args, progress: maintenance.replay(app, progress, **args),
+        "reindex": lambda _args, progress: maintenance.reindex(app, progress),
+        "backup": lambda args, progress: maintenance.backup(app, progress, **args),
+        "migrate": lambda _args, _: dict.fromkeys(database, "up to date"),
+        "doctor": lambda _args, _: maintenance.doctor(app),
+    }
+
+
+def _perform(name: str, arguments: Mapping[str, Any], *, as_json: bool) -> Any:
+    settings = _settings()
+
+    def here(given: Mapping[str, Any], progress: Any) -> Any:
+        with Application(settings) as app:
+            app.migrate()
+            return commands(wire(app))[name](given, progress)
+
+    return cli.perform(settings.data.absolute(), name, arguments, here, as_json=as_json)
+
+
+def _settings() -> Settings:
+    settings = Settings.from_env(os.environ)
+    log.set_up(form=settings.log, level=settings.log_level)
+    return settings
+
+
+@main_app.command()
+def run(
+    services: Annotated[list[str] | None, typer.Argument(help="Names of services; none: all of them.")] = None,
+) -> None:
+    """Runs services until SIGTERM or SIGINT; without names all, in one process, migrated first."""
+    for name in services or ():
+        if name not in SERVICES:
+            raise Invalid(f"There is no service {name}; the services are {', '.join(SERVICES)}.")
+    if services and set(services) != set(SERVICES):
+        raise Invalid("With SQLite and the local log all services share one process: give no names, or all of them.")
+    settings = _settings()
+    with Application(settings) as app:
+        app.migrate()
+        wire(app).start(commands(app))
+        print(f"Ascolto answers at {settings.public_url or f'http://{app.http_address}'}", flush=True)
+        runner.wait_for_signal()
+
+
+@main_app.command()
+def demo(
+    check: Annotated[bool, typer.Option("--check", help="Drive the golden journey and exit.")] = False,
+    kill: Annotated[
+        bool, typer.Option("--kill", help="With --check: kill the process in the middle and go on.")
+    ] = False,
+) -> None:
+    """Starts a simulated shop's day; `--check` drives the golden journey through the real edges and exits non-zero on a failure."""
+    from services.demo import check as demo_check
+    from services.demo import day
+
+    if check:
+        raise typer.Exit(demo_check.run(kill=kill))
+    day.run(_settings(), wire=wire, commands=commands)
+
+
+@main_app.command()
+def init(
+    brand: Annotated[str, typer.Option(help="Name of the shop.")],
+    email: Annotated[str, typer.Option(help="Address customers write to.")],
+    admin: Annotated[str, typer.Option(help="Address of the administrator; default: the shop's.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Makes a working shop: schema, brand, accounts, hours, administrator. Repeatable."""
+    made = _perform("init", {"brand": brand, "email": email, "admin": admin}, as_json=as_json)
+    password = (
+        f"Password of {made['user']}: {made['password']}"
+        if made.get("password")
+        else f"{made['user']} is already there."
+    )
+    accounts = "\n".join(f"  {channel}: {account}" for channel, account in made["accounts"].items())
+    cli.show(made, as_json=as_json, text=f"Brand {brand}: {made['brand']}\n{accounts}\n{password}")
+
+
+@main_app.command()
+def migrate(as_json: Json = False) -> None:
+    """Brings the databases' schema up to date; safe to repeat."""
+    cli.show(_perform("migrate", {}, as_json=as_json), as_json=as_json, text="All databases are up to date.")
+
+
+@user_app.command("create")
+def user_create(
+    email: Annotated[str, typer.Option()],
+    role: Annotated[list[str], typer.Option(help="agent, supervisor, reputation, operations, admin; may be repeated.")],
+    name: Annotated[str, typer.Option()] = "",
+    brand: Annotated[list[str] | None, typer.Option(help="Brand ids the person is limited to.")] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Creates a person with a random password, printed once."""
+    made = _perform(
+        "user.create", {"email": email, "roles": role, "name": name, "brands": brand or []}, as_json=as_json
+    )
+    cli.show(made, as_json=as_json, text=made["password"] if quiet else f"Password of {email}: {made['password']}")
+
+
+@user_app.command("list")
+def user_list(as_json: Json = False) -> None:
+    """Lists people with their roles."""
+    users = _perform("user.list", {}, as_json=as_json)
+    cli.show(
+        users,
+        as_json=as_json,
+        text="\n".join(f"{one['id']}  {one['email']}  {', '.join(one['roles'])}  {one['state']}" for one in users),
+    )
+
+
+@user_app.command("disable")
+def user_disable(email: str, as_json: Json = False) -> None:
+    """Ends a person's access at once; their sessions and streams with it."""
+    cli.show(
+        _perform("user.disable", {"email": email}, as_json=as_json),
+        as_json=as_json,
+        text=f"{email} can no longer sign in.",
+    )
+
+
+@token_app.command("create")
+def token_create(
+    name: Annotated[str, typer.Option()],
+    scope: Annotated[list[str], typer.Option(help="admin, contacts:write, tickets:read, …; may be repeated.")],
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Creates an API token; it is shown once."""
+    made = _perform("token.create", {"name": name, "scopes": scope}, as_json=as_json)
+    cli.show(made, as_json=as_json, text=made["secret"] if quiet else f"Token {made['id']}: {made['secret']}")
+
+
+@token_app.command("list")
+def token_list(as_json: Json = False) -> None:
+    """Lists tokens with their scopes and last use."""
+    tokens = _perform("token.list", {}, as_json=as_json)
+    cli.show(
+        tokens,
+        as_json=as_json,
+        text="\n".join(f"{one['id']}  {one['name']}  {' '.join(one['scopes'])}" for one in tokens),
+    )
+
+
+@token_app.command("revoke")
+def token_revoke(token_id: str, as_json: Json = False) -> None:
+    """Ends a token."""
+    cli.show(
+        _perform("token.revoke", {"token_id": token_id}, as_json=as_json),
+        as_json=as_json,
+        text=f"{token_id} no longer works.",
+    )
+
+
+@main_app.command()
+def replay(
+    ids: Annotated[list[str] | None, typer.Argument(help="Dead letters; none with --all.")] = None,
+    everything: Annotated[bool, typer.Option("--all")] = False,
+    listing: Annotated[bool, typer.Option("--list", help="Only list what is parked.")] = False,
+    confirm_replies: Annotated[bool, typer.Option(help="Allow replaying answers to customers.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Lists or replays what consumers could not handle."""
+    arguments = {"ids": ids or [], "everything": everything, "listing": listing, "confirmed": confirm_replies}
+    found = _perform("replay", arguments, as_json=as_json)
+    cli.show(
+        found,
+        as_json=as_json,
+        text="\n".join("  ".join(str(value) for value in one.values()) for one in found) or "Nothing is parked.",
+    )
+
+
+@main_app.command()
+def reindex(as_json: Json = False) -> None:
+    """Builds the search index anew beside the live one, then switches."""
+    done = _perform("reindex", {}, as_json=as_json)
+    cli.show(done, as_json=as_json, text=f"{done['documents']} documents are in the new index.")
+
+
+@main_app.command()
+def backup(target: str, as_json: Json = False) -> None:
+    """Writes databases, blobs and keys to one file, while the process runs."""
+    done = _perform("backup", {"target": os.path.abspath(target)}, as_json=as_json)  # noqa: PTH100 (the running process has another folder)
+    cli.show(done, as_json=as_json, text=f"{done['files']} files, {done['size_bytes']} bytes in {target}.")
+
+
+@main_app.command()
+def restore(source: str, as_json: Json = False) -> None:
+    """Fills an empty data folder from a backup."""
+    done = maintenance.restore(_settings(), source)
+    cli.show(done, as_json=as_json, text=f"{done['files']} files restored. The index is rebuilt at the next start.")
+
+
+@main_app.command()
+def doctor(as_json: Json = False) -> None:
+    """Looks for what is wrong and says how to mend it; exits with 1 when something is."""
+    found = _perform("doctor", {}, as_json=as_json)
+    cli.show(
+        found,
+        as_json=as_json,
+        text="\n".join(f"{'ok  ' if one['ok'] else 'BAD '} {one['name']}: {one['detail']}" for one in found),
+    )
+    if not all(one["ok"] for one in found):
+        raise typer.Exit(1)
+
+
+def main() -> int:
+    """Runs the command line; an error of ours is one line and an exit code."""
+    try:
+        main_app(standalone_mode=False)
+    except AscoltoError as error:
+        return cli.fail(error, as_json="--json" in sys.argv)
+    except typer.Exit as end:
+        return end.exit_code
+    except (typer.Abort, KeyboardInterrupt):
+        return cli.fail(Unavailable("Stopped."), as_json=False)
+    except Exception as error:
+        if type(error).__module__.startswith(("click", "typer")):
+            print(getattr(error, "format_message", lambda: str(error))(), file=sys.stderr)
+            return 2
+        raise
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

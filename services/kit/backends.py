@@ -1,0 +1,69 @@
+"""Backends, chosen in one place: (role, scheme of the setting's URL) names a class that is imported only when chosen.
+
+A new backend is one line here and one subclass of the role's contract suite.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import grpc
+from prometheus_client import CollectorRegistry
+
+from services.kit.blobs import Blobs
+from services.kit.bus import Log
+from services.kit.clock import Clock
+from services.kit.config import Settings
+from services.kit.egress import Egress
+from services.kit.errors import Invalid
+from services.kit.leases import Leases
+from services.kit.secrets import Keys, SecretBox
+from services.kit.uow import Database
+
+SERVICES = ("intake", "tickets", "social", "search", "desk")
+
+BACKENDS: Mapping[tuple[str, str], str] = {
+    ("database", "sqlite"): "services.kit.db.sqlite:SqliteDatabase",
+    ("bus", "local"): "services.kit.bus.local:LocalLog",
+    ("blobs", "local"): "services.kit.blobs:FolderBlobs",
+    ("rpc", "local"): "services.kit.rpc.local:LocalServer",
+    ("index", "local"): "services.search.index.local:LocalIndex",
+}
+
+
+def load(role: str, url: str) -> Any:
+    """The class for a role's URL. Raises `Invalid` naming the schemes there are."""
+    scheme = urlsplit(url).scheme or "local"
+    place = BACKENDS.get((role, scheme))
+    if place is None:
+        known = ", ".join(sorted(name for of, name in BACKENDS if of == role))
+        raise Invalid(
+            f"ASCOLTO_{role.upper()} has the scheme {scheme!r}; this build knows: {known}.",
+            field=f"ASCOLTO_{role.upper()}",
+        )
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a service's `build` is given."""
+
+    service: str
+    settings: Settings
+    database: Database
+    log: Log
+    blobs: Blobs
+    clock: Clock
+    secrets: SecretBox
+    keys: Keys
+    metrics: CollectorRegistry
+    channels: Mapping[str, grpc.Channel]
+    data: Path
+    leases: Leases
+    egress: Egress

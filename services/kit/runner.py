@@ -1,0 +1,118 @@
+"""Runs a set of services until a signal: threads for workers, one HTTP port, an orderly end.
+
+Order of the start: databases, calls, consumers, workers, HTTP, control socket. The end is the reverse, within 20 s.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+from services.kit import log
+from services.kit.app import Service, Worker
+from services.kit.errors import Unavailable
+
+_LONGEST_PAUSE_S = 30.0
+_STOP_S = 15.0
+
+
+class FolderLock:
+    """One process owns a data folder."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file: IO[str] = (folder / "lock").open("a+")
+        except OSError as error:
+            raise Unavailable(
+                f"ASCOLTO_DATA={folder} cannot be written: {error.strerror}. Choose a folder this user may write to."
+            ) from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._file.close()
+            raise Unavailable(
+                f"Another Ascolto process runs on {folder}. Stop it first, or set ASCOLTO_DATA to another folder."
+            ) from error
+
+    def release(self) -> None:
+        """Lets another process have the folder; the kernel does so when a process is killed."""
+        self._file.close()
+
+
+class Loop:
+    """One worker on its own thread, begun again with back-off when it fails."""
+
+    def __init__(self, worker: Worker, stop: threading.Event) -> None:
+        self._worker, self._stop = worker, stop
+        self._log = log.logger("runner")
+        self.failures = 0
+        self.last_error = ""
+        self.thread = threading.Thread(target=self._run, name=worker.name, daemon=True)
+
+    def _run(self) -> None:
+        pause = 0.2
+        while not self._stop.is_set():
+            begun = time.monotonic()
+            try:
+                self._worker.run(self._stop)
+            except Exception as error:  # noqa: BLE001 (the edge of a loop: logged, counted, begun again)
+                self.failures += 1
+                self.last_error = f"{type(error).__name__}: {error}"
+                self._log.exception("worker.failed", worker=self._worker.name, failures=self.failures)
+                if time.monotonic() - begun > _LONGEST_PAUSE_S:
+                    pause = 0.2
+                self._stop.wait(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE_S)
+            else:
+                if not self._stop.is_set():
+                    self._log.info("worker.ended", worker=self._worker.name)
+                return
+
+
+class Runner:
+    """The threads of some services."""
+
+    def __init__(self, services: Sequence[Service], workers: Sequence[Worker]) -> None:
+        self._services = services
+        self._stop = threading.Event()
+        self.loops = [Loop(worker, self._stop) for worker in workers]
+
+    def start(self) -> None:
+        """Starts every worker's thread."""
+        for loop in self.loops:
+            loop.thread.start()
+
+    def stop(self) -> list[str]:
+        """Asks every worker to end, waits 15 s in all; returns the names of those that did not."""
+        self._stop.set()
+        for service in self._services:
+            for act in service.on_stop:
+                act()
+        deadline = time.monotonic() + _STOP_S
+        for loop in self.loops:
+            loop.thread.join(timeout=max(0.0, deadline - time.monotonic()))
+        return [loop.thread.name for loop in self.loops if loop.thread.is_alive()]
+
+
+def wait_for_signal() -> signal.Signals:
+    """Blocks until SIGINT or SIGTERM; a second one within the stop ends the process at once with status 130."""
+    received = threading.Event()
+    which: list[int] = []
+
+    def note(number: int, _frame: object) -> None:
+        if received.is_set():
+            os._exit(130)
+        which.append(number)
+        received.set()
+
+    signal.signal(signal.SIGINT, note)
+    signal.signal(signal.SIGTERM, note)
+    received.wait()
+    return signal.Signals(which[0])
