@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
+from typer.exceptions import TyperException
 
 from services.desk import app as desk
 from services.intake import app as intake
@@ -275,11 +276,8 @@ def main() -> int:
         return end.exit_code
     except (typer.Abort, KeyboardInterrupt):
         return cli.fail(Unavailable("Stopped."), as_json=False)
-    except Exception as error:
-        if type(error).__module__.startswith(("click", "typer")):
-            print(getattr(error, "format_message", lambda: str(error))(), file=sys.stderr)
-            return 2
-        raise
+    except TyperException as error:
+        return cli.fail(Invalid(str(error)), as_json="--json" in sys.argv)
     return 0
 
 
