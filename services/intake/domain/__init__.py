@@ -1,0 +1,1 @@
+"""Nouns and rules of intake: contacts, channels' abilities, deliveries, opening hours. No clock, no database."""
