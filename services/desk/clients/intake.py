@@ -9,7 +9,6 @@ from ascolto.common.v1 import envelope_pb2 as common
 from ascolto.intake.v1 import events_pb2 as events
 from ascolto.intake.v1 import service_pb2 as pb
 from ascolto.intake.v1 import service_pb2_grpc as rpc
-
 from services.desk.clients.base import Client
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from ascolto.common.v1 import envelope_pb2 as common
 from ascolto.common.v1 import operations_pb2 as pb
 from ascolto.common.v1 import operations_pb2_grpc as rpc
-
 from services.kit.errors import AscoltoError, NotFound
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from ascolto.common.v1 import envelope_pb2 as common
 from ascolto.search.v1 import service_pb2 as pb
 from ascolto.search.v1 import service_pb2_grpc as rpc
-
 from services.desk.clients.base import Client
 
 if TYPE_CHECKING:

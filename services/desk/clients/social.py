@@ -10,8 +10,8 @@ from ascolto.common.v1 import envelope_pb2 as common
 from ascolto.social.v1 import events_pb2 as events
 from ascolto.social.v1 import service_pb2 as pb
 from ascolto.social.v1 import service_pb2_grpc as rpc
-
 from services.desk.clients.base import Client, stamp
+from services.kit.errors import NotFound
 
 if TYPE_CHECKING:
     import grpc
@@ -216,7 +216,19 @@ class SocialClient(Client):
         )
         return self._call(self._stub.PutNotifier, notifier, person)
 
+    @staticmethod
+    def current(detail: bytes) -> events.Alert:
+        """The alert as it stands, from a refused change."""
+        return events.Alert.FromString(detail)
 
-def current(detail: bytes) -> events.Alert:
-    """The alert as it stands, from a refused change."""
-    return events.Alert.FromString(detail)
+    @staticmethod
+    def telling_post(detail: pb.AlertDetail) -> events.Mention:
+        """The post to answer first: the most representative one that can be answered, else the first there is.
+
+        Raises `NotFound` when the alert holds no post any more.
+        """
+        posts = [*detail.posts, *([detail.first] if detail.HasField("first") else [])]
+        live = [post for post in posts if not post.removed]
+        if not live:
+            raise NotFound("The alert's posts are gone; open the ticket from a mention.", alert_id=detail.alert.id)
+        return next((post for post in live if post.can_reply), live[0])

@@ -11,12 +11,12 @@ from ascolto.social.v1 import events_pb2 as social
 from ascolto.tickets.v1 import events_pb2 as events
 from ascolto.tickets.v1 import service_pb2 as pb
 from ascolto.tickets.v1 import service_pb2_grpc as rpc
-
 from services.desk.clients.base import Client, stamp
 
 if TYPE_CHECKING:
     import grpc
 
+    from services.desk.domain.writing import Upload
     from services.kit.principal import Person
     from services.kit.rpc import Caller
 
@@ -291,12 +291,26 @@ class TicketsClient(Client):
             self._stub.FindRecent, pb.FindRecentRequest(words=words, limit=limit, brand_id=brand_id), person
         )
 
+    @staticmethod
+    def unseen(detail: bytes) -> pb.UnseenInteractions:
+        """What the writer of a refused reply had not seen."""
+        return pb.UnseenInteractions.FromString(detail)
 
-def unseen(detail: bytes) -> pb.UnseenInteractions:
-    """What the writer of a refused reply had not seen."""
-    return pb.UnseenInteractions.FromString(detail)
+    @staticmethod
+    def current(detail: bytes) -> events.Ticket:
+        """The ticket as it stands, from a refused change."""
+        return events.Ticket.FromString(detail)
 
-
-def current(detail: bytes) -> events.Ticket:
-    """The ticket as it stands, from a refused change."""
-    return events.Ticket.FromString(detail)
+    @staticmethod
+    def blobs(uploads: Sequence[Upload]) -> Sequence[common.Blob]:
+        """Uploaded files as an answer's attachments."""
+        return [
+            common.Blob(
+                key=upload.blob_key,
+                name=upload.name,
+                media_type=upload.media_type,
+                size_bytes=upload.size_bytes,
+                sha256=upload.sha256,
+            )
+            for upload in uploads
+        ]

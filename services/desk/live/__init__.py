@@ -1,0 +1,1 @@
+"""What changes while people look: the feed of the topics, each viewer's stream, and who is present."""
