@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,13 @@ def log(tmp_path: Path) -> Iterator[LocalLog]:
 
 
 @pytest.fixture
-def database_factory(tmp_path: Path, clock: ManualClock, log: LocalLog) -> Iterator[Callable[..., SqliteDatabase]]:
+def database_factory(tmp_path: Path, clock: ManualClock, log: LocalLog) -> Iterator[kitlib.DatabaseFactory]:
     """`database_factory("tickets")`: that service's database in this test's folder, wired to `log` and `clock`."""
     opened: list[SqliteDatabase] = []
 
     def make(service: str, **more: Any) -> SqliteDatabase:
-        opened.append(kitlib.make_database(tmp_path, service, **{"clock": clock, "log": log} | more))
+        settings: dict[str, Any] = {"clock": clock, "log": log} | more
+        opened.append(kitlib.make_database(tmp_path, service, **settings))
         return opened[-1]
 
     yield make
@@ -43,8 +44,8 @@ def database_factory(tmp_path: Path, clock: ManualClock, log: LocalLog) -> Itera
 
 
 @pytest.fixture
-def kit_database(tmp_path: Path, database_factory: Callable[..., SqliteDatabase]) -> Callable[..., SqliteDatabase]:
-    """As `database_factory`, with the kit's tables alone."""
+def kit_database(tmp_path: Path, database_factory: kitlib.DatabaseFactory) -> kitlib.DatabaseFactory:
+    """As `database_factory`, with the kit's tables and `things`."""
 
     def make(service: str, **more: Any) -> SqliteDatabase:
         return database_factory(service, migrations=kitlib.kit_migrations(tmp_path), **more)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from services.kit.app import Service
 from services.kit.bus.local import LocalLog
@@ -16,9 +16,13 @@ from services.kit.clock import Clock, ManualClock
 from services.kit.consume import Consumer
 from services.kit.db.sqlite import Limits, SqliteDatabase
 
+if TYPE_CHECKING:
+    from services.kit.backends import Parts
+
 SERVICES = ("intake", "tickets", "social", "search", "desk")
 FIRST_MIGRATION = '''
-"""The kit's tables alone."""
+"""The kit's tables, and one to write into."""
+import sqlalchemy as sa
 from alembic import op
 from services.kit.db.tables import create_kit_tables
 
@@ -28,7 +32,22 @@ down_revision = None
 
 def upgrade() -> None:
     create_kit_tables(op)
+    parent = sa.ForeignKey("things.id", deferrable=True, initially="DEFERRED")
+    op.create_table(
+        "things",
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("body", sa.Text, nullable=False),
+        sa.Column("parent", sa.Text, parent),
+    )
 '''
+
+
+class DatabaseFactory(Protocol):
+    """The type of the fixtures `database_factory` and `kit_database`."""
+
+    def __call__(self, service: str, **more: Any) -> SqliteDatabase:
+        """That service's database in this test's folder."""
+        ...
 
 
 def wait_until(predicate: Callable[[], Any], deadline_s: float = 5.0) -> Any:
@@ -43,7 +62,7 @@ def wait_until(predicate: Callable[[], Any], deadline_s: float = 5.0) -> Any:
 
 
 def kit_migrations(folder: Path) -> Path:
-    """A folder of migrations that makes the kit's tables and no others."""
+    """A folder of migrations that makes the kit's tables and `things (id, body, parent)`, to write into."""
     versions = folder / "migrations" / "versions"
     versions.mkdir(parents=True, exist_ok=True)
     (versions / "0001_first.py").write_text(FIRST_MIGRATION.strip() + "\n")
@@ -73,7 +92,7 @@ def make_database(
 
 
 def make_kit_database(folder: Path, service: str, **more: Any) -> SqliteDatabase:
-    """A database with the kit's tables alone."""
+    """A database with the kit's tables and `things`."""
     return make_database(folder, service, migrations=kit_migrations(folder), **more)
 
 
@@ -104,7 +123,7 @@ def drain(consumers: Sequence[Consumer], rounds: int = 50) -> int:
 
 def make_parts(
     folder: Path, service: str, *, log: LocalLog | None = None, clock: Clock | None = None, **overrides: Any
-) -> Any:
+) -> Parts:
     """What `build` of a service wants, on SQLite in `folder`; anything can be replaced by name."""
     from prometheus_client import CollectorRegistry
 
@@ -120,21 +139,19 @@ def make_parts(
     database = overrides.pop("database", None) or make_database(folder, service, clock=clock, log=log)
     settings = overrides.pop("settings", None) or replace(Settings(), data=folder)
     keys = overrides.pop("keys", None) or Keys(b"\x07" * 32)
-    return Parts(
-        **{
-            "service": service,
-            "settings": settings,
-            "database": database,
-            "log": log,
-            "blobs": FolderBlobs(folder / "blobs"),
-            "clock": clock,
-            "secrets": SecretBox(keys),
-            "keys": keys,
-            "metrics": CollectorRegistry(),
-            "channels": {},
-            "data": folder,
-            "leases": Leases(database, clock=clock),
-            "egress": Egress(),
-        }
-        | overrides
-    )
+    parts: dict[str, Any] = {
+        "service": service,
+        "settings": settings,
+        "database": database,
+        "log": log,
+        "blobs": FolderBlobs(folder / "blobs"),
+        "clock": clock,
+        "secrets": SecretBox(keys),
+        "keys": keys,
+        "metrics": CollectorRegistry(),
+        "channels": {},
+        "data": folder,
+        "leases": Leases(database, clock=clock),
+        "egress": Egress(),
+    }
+    return Parts(**parts | overrides)

@@ -194,8 +194,10 @@ class DeadLetters:
             self._database.write(lambda uow: self._run(uow, letter, consumption))
         except Exception as error:  # noqa: BLE001 (whatever the handler raises is the answer and is written down)
             _, sentence = reason_of(error)
-            values = {"id": letter_id, "now_us": self._now_us(), "reason": sentence}
-            self._database.write(lambda uow: uow.execute(_FAILED, values))
+            now_us = self._now_us()
+            self._database.write(
+                lambda uow: uow.execute(_FAILED, {"id": letter_id, "now_us": now_us, "reason": sentence})
+            )
             return Outcome(letter_id, ok=False, detail=sentence)
         return Outcome(letter_id, ok=True)
 

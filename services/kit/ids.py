@@ -38,5 +38,10 @@ def made_at(made: str) -> datetime:
     return datetime.fromtimestamp(min(value, _LAST_MS) / 1000, UTC)
 
 
+def first_at(prefix: str, moment: datetime) -> str:
+    """The least id that `new_id` could make at `moment`: a bound for ranges of ids."""
+    return f"{prefix}_{_base32(int(moment.timestamp() * 1000) << 80)}"
+
+
 def _base32(value: int) -> str:
     return "".join(_ALPHABET[(value >> shift) & 31] for shift in range(125, -1, -5))

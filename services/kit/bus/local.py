@@ -25,6 +25,17 @@ _END = "SELECT seq FROM sqlite_sequence WHERE name = 'outbox'"
 _AT = "SELECT id, created_us FROM outbox WHERE topic = ? AND id >= ? ORDER BY id LIMIT 1"
 
 
+_PLACES = "SELECT group_name, next_offset FROM positions WHERE topic = ? AND part = 0"
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPlace:
+    """Where a group is that has registered itself in its own database."""
+
+    group: str
+    next_offset: int
+
+
 @dataclass(eq=False, slots=True)
 class _Waiter:
     topics: frozenset[str]
@@ -32,10 +43,14 @@ class _Waiter:
 
 
 class LocalLog:
-    """Reads every topic from its producer's file. `databases` maps service to file."""
+    """Reads every topic from its producer's file.
+
+    `databases` maps service to file, consumers' files included: their positions say how far the log may be pruned.
+    """
 
     def __init__(self, databases: Mapping[str, Path], *, producers: Mapping[str, str] = PRODUCERS) -> None:
-        self._databases, self._producers = dict(databases), dict(producers)
+        self._databases = dict(databases)
+        self._producers = {topic: service for topic, service in producers.items() if service in databases}
         self._free: dict[str, list[sqlite3.Connection]] = {service: [] for service in databases}
         self._lock = threading.Lock()
         self._ticket = 1
@@ -49,7 +64,7 @@ class LocalLog:
 
     def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Record]:
         """Up to `limit` records from `offset` on, by id. Raises `Internal` beyond the end or below the floor."""
-        with self._connection(topic) as connection:
+        with self._connection(self._producer(topic)) as connection:
             floor = self._floor(connection, topic)
             if offset < floor:
                 raise Internal(
@@ -64,18 +79,18 @@ class LocalLog:
 
     def begin(self, topic: str, partition: int) -> int:  # noqa: ARG002 (there is one)
         """The offset below which everything is pruned."""
-        with self._connection(topic) as connection:
+        with self._connection(self._producer(topic)) as connection:
             return self._floor(connection, topic)
 
     def end(self, topic: str, partition: int) -> int:  # noqa: ARG002 (there is one)
         """The offset the next record will have, at least."""
-        with self._connection(topic) as connection:
+        with self._connection(self._producer(topic)) as connection:
             return self._end(connection)
 
     def since(self, topic: str, partition: int, moment: datetime) -> int:  # noqa: ARG002 (there is one)
         """The offset of the first record written at `moment` or later; found by halving, as ids grow with time."""
         moment_us = int(moment.timestamp() * 1_000_000)
-        with self._connection(topic) as connection:
+        with self._connection(self._producer(topic)) as connection:
             low, high = self._floor(connection, topic), self._end(connection)
             while low < high:
                 middle = (low + high) // 2
@@ -85,6 +100,15 @@ class LocalLog:
                 else:
                     low = row[0] + 1
         return low
+
+    def places(self, topic: str) -> list[GroupPlace]:
+        """Where each registered group of the topic is, over all databases that exist."""
+        found = []
+        for service, path in self._databases.items():
+            if path.exists():
+                with self._connection(service) as connection:
+                    found += [GroupPlace(*row) for row in connection.execute(_PLACES, (topic,)).fetchall()]
+        return found
 
     def notify(self, topics: frozenset[str]) -> None:
         """Wakes who waits for one of `topics`; the databases call it after each commit."""
@@ -127,14 +151,13 @@ class LocalLog:
 
     def _producer(self, topic: str) -> str:
         service = self._producers.get(topic, "")
-        if service not in self._databases:
+        if not service:
             raise Internal(f"No database of this log produces {topic}.")
         return service
 
     @contextlib.contextmanager
-    def _connection(self, topic: str) -> Iterator[sqlite3.Connection]:
+    def _connection(self, service: str) -> Iterator[sqlite3.Connection]:
         """A connection of its own for as long as it is used, inside one read transaction."""
-        service = self._producer(topic)
         with self._lock:
             free = self._free[service]
             connection = free.pop() if free else None

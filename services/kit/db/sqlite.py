@@ -99,10 +99,12 @@ class SqliteDatabase:
     def submit(self, function: Callable[[Uow], T], *, lane: Lane = Lane.PEOPLE) -> Future[T]:
         """As `write`, at once; the future resolves only after the commit. Raises `Unavailable` when too much waits."""
         guard.refuse_inside_uow("A write")
-        job = Job(function, lane, time.monotonic())
+        return self._put(Job(function, lane, time.monotonic()))
+
+    def _put(self, job: Job) -> Future[Any]:
         queue, limit = (
             (self._people, self._limits.waiting_jobs)
-            if lane is Lane.PEOPLE
+            if job.lane is Lane.PEOPLE
             else (self._bulk, self._limits.waiting_bulk)
         )
         with self._turn:
@@ -339,14 +341,16 @@ class SqliteDatabase:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Holds the writer still while inside: what is submitted meanwhile makes one group."""
+        """Holds the writer still while inside: what is submitted meanwhile makes a group."""
         holding, go = threading.Event(), threading.Event()
 
         def hold(_uow: Uow) -> None:
             holding.set()
             go.wait()
 
-        future = self.submit(hold)
+        job = Job(hold, Lane.PEOPLE, time.monotonic())
+        job.alone = True
+        future = self._put(job)
         holding.wait()
         try:
             yield
