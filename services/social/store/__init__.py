@@ -1,0 +1,1 @@
+"""SQL of the service social, a file a noun. Rows in, rows out; no rule lives here."""

@@ -1,0 +1,228 @@
+"""Rows of alerts, their evidence and timeline, and the series they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.kit.db.sql import Sql
+from services.kit.ids import new_id
+from services.kit.uow import Reader, Row, Uow
+from services.social.store.rows import Mapper
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """One alert as stored; see `tables.ALERTS`."""
+
+    id: str
+    number: int
+    watch_id: str
+    watch_name: str
+    brand_id: str
+    source: str
+    tone: int
+    state: str = "raised"
+    severity: str = "notice"
+    owner: str = ""
+    raised_us: int = 0
+    updated_us: int = 0
+    began_us: int = 0
+    ended_us: int = 0
+    claimed_us: int = 0
+    answered_us: int = 0
+    resolved_us: int = 0
+    muted_until_us: int = 0
+    mute_reason: str = ""
+    cause: str = ""
+    count: int = 0
+    usual: float = 0.0
+    usual_high: float = 0.0
+    peak: float = 0.0
+    score: float = 0.0
+    threshold: float = 0.0
+    reach: int = 0
+    bin_minutes: int = 0
+    terms: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    first_mention_id: str = ""
+    ticket_ids: tuple[str, ...] = ()
+    version: int = 1
+    rev: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """One line of an alert's timeline."""
+
+    id: str
+    alert_id: str
+    at_us: int
+    act: str
+    by: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """State of one detector."""
+
+    watch_id: str
+    source: str
+    tone: int
+    state: bytes
+    alert_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bin:
+    """Counts of one bin of a watch and source, as the chart shows them."""
+
+    watch_id: str
+    source: str
+    at_us: int
+    negative: int
+    neutral: int
+    positive: int
+    reach: int
+    expected: float = 0.0
+    high: float = 0.0
+
+
+ALERTS = Mapper("alerts", Alert)
+HAPPENINGS = Mapper("happenings", Happening)
+SERIES = Mapper("series", Series, key=("watch_id", "source", "tone"))
+BINS = Mapper("bins", Bin, key=("watch_id", "source", "at_us"))
+
+_NUMBER = Sql(
+    "INSERT INTO counters (name, value) VALUES ('alert', 1) ON CONFLICT (name) DO UPDATE SET value = counters.value + 1 RETURNING value"
+)
+_LOCK = Sql("UPDATE alerts SET version = version + 1 WHERE id = :id RETURNING version")
+_LINK = Sql("INSERT INTO alert_mentions (alert_id, mention_id) VALUES (:alert_id, :mention_id) ON CONFLICT DO NOTHING")
+_LINKED = Sql("SELECT mention_id FROM alert_mentions WHERE alert_id = :alert_id")
+_OF_MENTIONS = Sql("SELECT mention_id, alert_id FROM alert_mentions WHERE mention_id IN (:ids...)")
+_TIMELINE = HAPPENINGS.query("WHERE alert_id = :alert_id ORDER BY id")
+_ALL_SERIES = SERIES.query("ORDER BY watch_id")
+_PUT_SERIES = Sql(
+    "INSERT INTO series (watch_id, source, tone, state, alert_id) VALUES (:watch_id, :source, :tone, :state, :alert_id)"
+    " ON CONFLICT (watch_id, source, tone) DO UPDATE SET state = excluded.state, alert_id = excluded.alert_id"
+)
+_DROP_SERIES = Sql("DELETE FROM series WHERE watch_id = :watch_id")
+_ADD_BIN = Sql(
+    "INSERT INTO bins (watch_id, source, at_us, negative, neutral, positive, reach, expected, high)"
+    " VALUES (:watch_id, :source, :at_us, :negative, :neutral, :positive, :reach, :expected, :high)"
+    " ON CONFLICT (watch_id, source, at_us) DO UPDATE SET negative = bins.negative + excluded.negative,"
+    " neutral = bins.neutral + excluded.neutral, positive = bins.positive + excluded.positive,"
+    " reach = bins.reach + excluded.reach, expected = excluded.expected, high = excluded.high"
+)
+_BINS = BINS.query("WHERE watch_id = :watch_id AND at_us >= :since_us AND at_us < :until_us ORDER BY at_us")
+_JUDGED = Sql("SELECT state FROM alerts WHERE state IN ('resolved', 'false_alarm') ORDER BY resolved_us DESC LIMIT 30")
+_LAST = Sql("SELECT max(raised_us) FROM alerts")
+_MUTED_OUT = ALERTS.query("WHERE state = 'muted' AND muted_until_us > 0 AND muted_until_us <= :now_us")
+_ENDED = ALERTS.query("WHERE ended_us = 0 AND updated_us < :before_us AND state NOT IN ('resolved', 'false_alarm')")
+
+
+def next_number(uow: Uow) -> int:
+    """The next short number."""
+    return int(uow.rows(_NUMBER)[0][0] or 0)
+
+
+def find_alert(reader: Reader, alert_id: str) -> Alert | None:
+    """An alert, or None."""
+    row = reader.row(ALERTS.by_key, {"id": alert_id})
+    return ALERTS.make(row) if row else None
+
+
+def lock_alert(uow: Uow, alert_id: str) -> Alert | None:
+    """An alert for changing: its version is one higher than the one people saw."""
+    if not uow.rows(_LOCK, {"id": alert_id}):
+        return None
+    return find_alert(uow, alert_id)
+
+
+def add_alert(uow: Uow, alert: Alert) -> None:
+    """Stores a new alert."""
+    uow.execute(ALERTS.insert, ALERTS.params(alert))
+
+
+def save_alert(uow: Uow, alert: Alert) -> None:
+    """Stores a changed alert."""
+    uow.execute(ALERTS.update, ALERTS.params(alert))
+
+
+def link_mentions(uow: Uow, alert_id: str, mention_ids: Sequence[str]) -> None:
+    """Makes mentions evidence of an alert; once."""
+    uow.execute_many(_LINK, [{"alert_id": alert_id, "mention_id": own} for own in mention_ids])
+
+
+def linked_mentions(reader: Reader, alert_id: str) -> list[str]:
+    """Ids of an alert's evidence."""
+    return [str(row[0]) for row in reader.rows(_LINKED, {"alert_id": alert_id})]
+
+
+def alerts_of(reader: Reader, mention_ids: Sequence[str]) -> dict[str, list[str]]:
+    """Alerts each mention is evidence of."""
+    found: dict[str, list[str]] = {}
+    for mention, alert in reader.rows(_OF_MENTIONS, {"ids": list(mention_ids)}):
+        found.setdefault(str(mention), []).append(str(alert))
+    return found
+
+
+def note(uow: Uow, alert_id: str, *, at_us: int, act: str, by: str = "", detail: str = "") -> None:
+    """Adds a line to an alert's timeline."""
+    line = Happening(id=new_id("hap"), alert_id=alert_id, at_us=at_us, act=act, by=by, detail=detail)
+    uow.execute(HAPPENINGS.insert, HAPPENINGS.params(line))
+
+
+def timeline(reader: Reader, alert_id: str) -> list[Happening]:
+    """An alert's timeline, oldest first."""
+    return [HAPPENINGS.make(row) for row in reader.rows(_TIMELINE, {"alert_id": alert_id})]
+
+
+def list_series(reader: Reader) -> list[Series]:
+    """Every detector's state."""
+    return [SERIES.make(row) for row in reader.rows(_ALL_SERIES)]
+
+
+def put_series(uow: Uow, series: Sequence[Series]) -> None:
+    """Stores detectors' states."""
+    uow.execute_many(_PUT_SERIES, [SERIES.params(one) for one in series])
+
+
+def drop_series(uow: Uow, watch_id: str) -> None:
+    """Forgets a watch's detectors: its query changed, or it is gone."""
+    uow.execute(_DROP_SERIES, {"watch_id": watch_id})
+
+
+def add_bins(uow: Uow, bins: Sequence[Bin]) -> None:
+    """Adds counts to bins."""
+    uow.execute_many(_ADD_BIN, [BINS.params(one) for one in bins])
+
+
+def list_bins(reader: Reader, watch_id: str, since_us: int, until_us: int) -> list[Bin]:
+    """A watch's bins of all sources, oldest first."""
+    return [
+        BINS.make(row) for row in reader.rows(_BINS, {"watch_id": watch_id, "since_us": since_us, "until_us": until_us})
+    ]
+
+
+def judged(reader: Reader) -> tuple[int, int]:
+    """Of the last 30 alerts with a verdict: how many, and how many were real."""
+    states = [str(row[0]) for row in reader.rows(_JUDGED)]
+    return len(states), states.count("resolved")
+
+
+def last_raised_us(reader: Reader) -> int:
+    """When the last alert was raised; 0 if none ever."""
+    row: Row | None = reader.row(_LAST)
+    return int(row[0] or 0) if row else 0
+
+
+def list_muted_out(reader: Reader, now_us: int) -> list[Alert]:
+    """Muted alerts whose time is over."""
+    return [ALERTS.make(row) for row in reader.rows(_MUTED_OUT, {"now_us": now_us})]
+
+
+def list_silent(reader: Reader, before_us: int) -> list[Alert]:
+    """Alerts under way that nothing was added to since then."""
+    return [ALERTS.make(row) for row in reader.rows(_ENDED, {"before_us": before_us})]

@@ -1,0 +1,1 @@
+"""What people and sources do to mentions, watches and alerts: one function, one transaction."""
