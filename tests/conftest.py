@@ -7,11 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from services.kit.bus.local import LocalLog
 from services.kit.clock import ManualClock
 from services.kit.db.sqlite import SqliteDatabase
 from tests import kitlib
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _plain_logs() -> None:
+    """Logs go to standard output as JSON: the developer's renderer draws each traceback for a second."""
+    structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()])
 
 
 @pytest.fixture

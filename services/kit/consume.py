@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -43,6 +44,12 @@ class Lag:
     end: int
     age_s: float
     paused: str
+
+
+def _where(error: BaseException) -> str:
+    """Where it was raised; its text may hold what a customer wrote, so the log has the place alone."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
 
 
 class _Batch:
@@ -197,7 +204,7 @@ class Consumer:
         self._database.write(write)
         self._events.error(
             "consume.parked", group=place.group, topic=place.topic, offset=record.offset, event_id=record.event_id,
-            kind=record.kind, reason_kind=reason[0], exc_info=error,
+            kind=record.kind, reason_kind=reason[0], error=type(error).__name__, where=_where(error),
         )  # fmt: skip
         if self._metrics is not None:
             self._metrics.parked(self, reason[0])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from services.kit.clock import Clock
 from services.kit.db.sql import Sql
 from services.kit.errors import Conflict
-from services.kit.uow import Database, Uow
+from services.kit.uow import Database, Uow, Value
 
 _TAKE = Sql(
     "INSERT INTO leases (name, holder, epoch, expires_us) VALUES (:name, :holder, 1, :expires_us)"
@@ -47,19 +47,24 @@ class Leases:
     def take(self, name: str, holder: str, *, seconds: float) -> Lease | None:
         """The lease with a new epoch, or None while another holds it. Taking one's own again fences one's past self."""
         now_us = self._now_us()
-        values = {"name": name, "holder": holder, "now_us": now_us, "expires_us": now_us + int(seconds * 1_000_000)}
+        values: dict[str, Value] = {
+            "name": name,
+            "holder": holder,
+            "now_us": now_us,
+            "expires_us": now_us + int(seconds * 1_000_000),
+        }
         rows = self._database.write(lambda uow: uow.rows(_TAKE, values))
         return Lease(name, holder, int(rows[0][0] or 0)) if rows else None
 
     def renew(self, lease: Lease, *, seconds: float) -> bool:
         """Holds on for `seconds` from now; False when it ended or another took it: stop then."""
         now_us = self._now_us()
-        values = self._values(lease, now_us) | {"expires_us": now_us + int(seconds * 1_000_000)}
+        values = {**self._values(lease, now_us), "expires_us": now_us + int(seconds * 1_000_000)}
         return self._database.write(lambda uow: uow.execute(_RENEW, values)) == 1
 
     def release(self, lease: Lease) -> None:
         """Lets another take it at once. The epoch stays, so that it never repeats."""
-        values = {"name": lease.name, "holder": lease.holder, "epoch": lease.epoch}
+        values: dict[str, Value] = {"name": lease.name, "holder": lease.holder, "epoch": lease.epoch}
         self._database.write(lambda uow: uow.execute(_RELEASE, values))
 
     def fence(self, lease: Lease, uow: Uow) -> None:
@@ -68,5 +73,5 @@ class Leases:
             raise Conflict(f"{lease.holder} no longer holds the lease {lease.name} (epoch {lease.epoch}).")
 
     @staticmethod
-    def _values(lease: Lease, now_us: int) -> dict[str, str | int | float | bytes | None]:
+    def _values(lease: Lease, now_us: int) -> dict[str, Value]:
         return {"name": lease.name, "holder": lease.holder, "epoch": lease.epoch, "now_us": now_us}

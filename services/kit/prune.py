@@ -20,7 +20,7 @@ from services.kit.db.sql import Sql
 from services.kit.ids import first_at, made_at
 from services.kit.leases import Leases
 from services.kit.topics import PRODUCERS
-from services.kit.uow import Database, Lane, Uow
+from services.kit.uow import Database, Lane, Uow, Value
 
 if TYPE_CHECKING:
     from services.kit.bus.local import LocalLog
@@ -131,15 +131,18 @@ class Pruner:
         before_us = int(before.timestamp() * 1_000_000)
         with self._database.read() as reader:
             groups = [str(row[0]) for row in reader.rows(_GROUPS)]
-        removed = 0
-        for group in groups:
-            values = {"group": group, "first": first_at("evt", before), "before_us": before_us, "chunk": _CHUNK}
-            while not stop.is_set():
-                step = self._database.write(lambda uow, values=values: uow.execute(_FORGET, values), lane=Lane.BULK)
-                removed += step
-                if step < _CHUNK:
-                    break
+        first = first_at("evt", before)
+        removed = sum(self._forget({"group": group, "first": first, "before_us": before_us}, stop) for group in groups)
         self._database.write(lambda uow: uow.execute(_LETTERS, {"before_us": before_us}), lane=Lane.BULK)
+        return removed
+
+    def _forget(self, values: dict[str, Value], stop: threading.Event) -> int:
+        removed = 0
+        while not stop.is_set():
+            step = self._database.write(lambda uow: uow.execute(_FORGET, {**values, "chunk": _CHUNK}), lane=Lane.BULK)
+            removed += step
+            if step < _CHUNK:
+                break
         return removed
 
 

@@ -170,8 +170,11 @@ class DatabaseContract(ABC):
         visible: list[list[Any]] = []
         done = threading.Event()
 
-        future = database.submit(add("a"), lane=Lane.BULK)
-        future.add_done_callback(lambda _: (visible.append(self.ids(database)), done.set()))
+        def look(_future: object) -> None:
+            visible.append(self.ids(database))
+            done.set()
+
+        database.submit(add("a"), lane=Lane.BULK).add_done_callback(look)
 
         assert done.wait(5)
         assert visible == [["a"]]

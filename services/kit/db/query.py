@@ -11,7 +11,7 @@ from services.kit.db.sql import Sql
 if TYPE_CHECKING:
     from sqlalchemy.sql.elements import ClauseElement
 
-_DIALECT = sqlite.dialect(paramstyle="named")  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
+_DIALECT = sqlite.dialect(paramstyle="named")
 
 
 def compiled(statement: ClauseElement) -> tuple[Sql, dict[str, Any]]:
