@@ -1,0 +1,245 @@
+"""Takes posts in: those a watch wants become mentions, with language and tone; copies are folded into their original.
+
+Everything costly (matching, tone, likeness) happens before the transaction. What the burst detector makes of the
+mentions is the work of `detect`, a consumer of the events written here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from services.kit.clock import Clock
+from services.kit.ids import new_id
+from services.kit.uow import Database, Event, Mode, Uow
+from services.social.domain.text import content_key, normalise
+from services.social.domain.watch import Post as WatchedPost
+from services.social.ports import Scored, Scorer
+from services.social.sources import Post
+from services.social.store import config, mentions
+from services.social.store.config import SourceRow
+from services.social.store.mentions import Mention
+from services.social.store.rows import micros
+from services.social.usecases.watching import Compiled, Watching
+
+TONES = ("", "negative", "neutral", "positive")
+_FOLD = timedelta(hours=72)
+_STALE = timedelta(hours=24)  # what happened longer ago teaches the detector and alerts nobody
+_TEXT = 20_000
+_FUTURE = timedelta(minutes=5)
+
+Seen = Callable[[Mention, Mode], Event]
+Likeness = Callable[[str], Sequence[str]]  # normalised text → keys of which near-duplicates share one
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of one post."""
+
+    external_id: str
+    mention_id: str = ""
+    duplicate: bool = False
+    unmatched: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ingest:
+    """The use case with what it needs. `seen` and `scored` make events; `likeness` keys of near-duplicates."""
+
+    database: Database
+    clock: Clock
+    watching: Watching
+    scorer: Scorer
+    likeness: Likeness
+    seen: Seen
+    scored: Seen
+
+    def __call__(
+        self,
+        source: SourceRow,
+        posts: Sequence[Post],
+        *,
+        mode: Mode = Mode.LIVE,
+        keep_all: bool = False,
+        cursor: str | None = None,
+    ) -> list[Taken]:
+        """Stores what is wanted and new; answers post by post. `keep_all` keeps what no watch wants too.
+
+        With `cursor` the source's place is stored in the same transaction. Idempotent by source and external id.
+        """
+        now = self.clock.now()
+        with self.database.read() as reader:
+            known = mentions.find_known(reader, source.id, [post.external_id for post in posts])
+        first: dict[str, Post] = {}
+        for post in posts:
+            if post.external_id not in known:
+                first.setdefault(post.external_id, post)
+        fresh = self._prepare(source, list(first.values()), now, mode, keep_all=keep_all)
+        keys = {row.id: self._keys(row) for row in fresh}
+        if fresh or cursor is not None:
+            stored = self.database.write(lambda uow: self._store(uow, source, fresh, keys, now, cursor))
+            known |= stored
+        kept = {row.external_id: row.id for row in fresh}
+        return [_taken(post, known, kept) for post in posts]
+
+    def _prepare(
+        self, source: SourceRow, posts: Sequence[Post], now: datetime, mode: Mode, *, keep_all: bool
+    ) -> list[Mention]:
+        compiled = self.watching.compiled()
+        if compiled.needs_tone:
+            scores = self._score(posts)
+            wanted = [
+                (post, score, self._match(compiled, source, post, score))
+                for post, score in zip(posts, scores, strict=True)
+            ]
+            kept = [one for one in wanted if one[2] or keep_all]
+        else:
+            found = [(post, self._match(compiled, source, post, None)) for post in posts]
+            chosen = [(post, match) for post, match in found if match or keep_all]
+            scores = self._score([post for post, _ in chosen])
+            kept = [(post, score, match) for (post, match), score in zip(chosen, scores, strict=True)]
+        return [self._mention(source, compiled, post, score, match, now, mode) for post, score, match in kept]
+
+    def _score(self, posts: Sequence[Post]) -> list[Scored]:
+        return self.scorer.score([_whole(post) for post in posts], [post.language for post in posts])
+
+    @staticmethod
+    def _match(compiled: Compiled, source: SourceRow, post: Post, score: Scored | None) -> dict[str, tuple[str, ...]]:
+        watched = WatchedPost(
+            text=post.text,
+            title=post.title,
+            author=post.author_handle,
+            language=score.language if score else post.language,
+            source=source.kind,
+            followers=post.followers,
+            tone=TONES[score.tone] if score else "",
+            url=post.url,
+        )
+        return compiled.match(watched, source.id)
+
+    @staticmethod
+    def _mention(
+        source: SourceRow,
+        compiled: Compiled,
+        post: Post,
+        score: Scored,
+        match: dict[str, tuple[str, ...]],
+        now: datetime,
+        mode: Mode,
+    ) -> Mention:
+        occurred = min(post.occurred_at, now + _FUTURE)
+        brands = {compiled.watches[key].brand_id for key in match} - {""} or ({source.brand_id} - {""})
+        stale = now - occurred > _STALE
+        return Mention(
+            id=new_id("men"),
+            source_id=source.id,
+            source=source.kind,
+            external_id=post.external_id,
+            author_id=post.author_id or post.author_handle,
+            author_handle=post.author_handle,
+            author_name=post.author_name,
+            followers=max(0, post.followers),
+            text=post.text[:_TEXT],
+            title=post.title[:500],
+            url=post.url,
+            language=score.language,
+            tone=score.tone,
+            confidence=score.confidence,
+            negative=score.negative,
+            conversation=post.conversation,
+            reach=max(0, post.followers),
+            occurred_us=micros(occurred),
+            seen_us=micros(now),
+            watch_ids=tuple(sorted(match)),
+            brand_ids=tuple(sorted(brands)),
+            matched=tuple(dict.fromkeys(word for words in match.values() for word in words)),
+            risk=risk_of(score.negative, post.followers),
+            mode=(Mode.IMPORT if stale and mode is Mode.LIVE else mode).value,
+        )
+
+    def _keys(self, row: Mention) -> list[str]:
+        plain = normalise(row.text)
+        exact = content_key(plain)
+        return [f"{row.source}:{key}" for key in ([exact, *self.likeness(plain)] if exact else [])]
+
+    def _store(
+        self,
+        uow: Uow,
+        source: SourceRow,
+        fresh: Sequence[Mention],
+        keys: dict[str, list[str]],
+        now: datetime,
+        cursor: str | None,
+    ) -> dict[str, str]:
+        known = mentions.find_known(uow, source.id, [row.external_id for row in fresh])
+        new = [row for row in fresh if row.external_id not in known]
+        since_us = micros(now - _FOLD)
+        originals = mentions.find_folds(uow, [key for row in new for key in keys[row.id]], since_us)
+        made: dict[str, Mention] = {}
+        changed: dict[str, Mention] = {}
+        held: list[tuple[str, str]] = []
+        for row in new:
+            original_id = next((originals[key] for key in keys[row.id] if key in originals), "")
+            if original_id:
+                made[row.id] = replace(row, repost_of=original_id)
+                self._fold(uow, original_id, row, made, changed)
+            else:
+                made[row.id] = row
+                for key in keys[row.id]:
+                    originals[key] = row.id
+                    held.append((key, row.id))
+        ordered = list(made.values()) + list(changed.values())
+        revised = (
+            [replace(row, rev=rev) for row, rev in zip(ordered, uow.next_revs(len(ordered)), strict=True)]
+            if ordered
+            else []
+        )
+        mentions.add_mentions(uow, revised[: len(made)])
+        mentions.save_mentions(uow, revised[len(made) :])
+        mentions.add_folds(uow, held, at_us=micros(now), since_us=since_us)
+        config.matched(uow, [(watch, row.occurred_us) for row in revised[: len(made)] for watch in row.watch_ids])
+        if cursor is not None:
+            config.progress(
+                uow,
+                source.id,
+                cursor=cursor,
+                now_us=micros(now),
+                post_us=max((row.occurred_us for row in fresh), default=0),
+            )
+        uow.emit(*(self.seen(row, Mode(row.mode)) for row in revised[: len(made)]))
+        uow.emit(*(self.scored(row, Mode(row.mode)) for row in revised[len(made) :]))
+        return known
+
+    @staticmethod
+    def _fold(uow: Uow, original_id: str, copy: Mention, made: dict[str, Mention], changed: dict[str, Mention]) -> None:
+        """Counts a copy on its original: once for content, its followers for reach."""
+        holder = made if original_id in made else changed
+        original = holder.get(original_id) or mentions.find_mentions(uow, [original_id]).get(original_id)
+        if original is not None:
+            reach = original.reach + copy.followers
+            holder[original_id] = replace(
+                original,
+                reposts=original.reposts + 1,
+                reach=reach,
+                risk=risk_of(original.negative, reach, original.reposts + 1),
+            )
+
+
+def risk_of(negative: float, reach: int, reposts: int = 0) -> float:
+    """Order of the stream: tone × reach × speed. Reach counts by its order of magnitude, so that one celebrity does not hide a crowd."""
+    magnitude = len(str(max(0, reach)))
+    return negative * (1 + magnitude) * math.sqrt(1 + reposts)
+
+
+def _whole(post: Post) -> str:
+    return f"{post.title}. {post.text}" if post.title and not post.text.startswith(post.title) else post.text
+
+
+def _taken(post: Post, known: dict[str, str], kept: dict[str, str]) -> Taken:
+    if post.external_id in known:
+        return Taken(post.external_id, known[post.external_id], duplicate=True)
+    if post.external_id in kept:
+        return Taken(post.external_id, kept[post.external_id])
+    return Taken(post.external_id, unmatched=True)
