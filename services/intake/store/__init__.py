@@ -1,0 +1,1 @@
+"""Intake's SQL: what arrived, accounts and brands, deliveries, chat. Rows in and out; no proto, no rules."""
