@@ -1,0 +1,115 @@
+"""What is indexed: one document per message, note, ticket, mention and customer, each with its owner's `rev`.
+
+A message carries the facts of its ticket (state, assignee, tags…), so that a filter is one look-up; when the facts
+change, the ticket's messages are composed anew from what the index keeps of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+MESSAGE, NOTE, TICKET, MENTION, CUSTOMER = "message", "note", "ticket", "mention", "customer"
+KINDS = (MESSAGE, NOTE, TICKET, MENTION, CUSTOMER)
+OF_A_TICKET = frozenset({MESSAGE, NOTE})
+
+# What a caller needs beside `search:read` to be shown a kind.
+PRIVATE_KINDS = {NOTE: "tickets:read", CUSTOMER: "tickets:read"}
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a ticket's messages share with it. Times are microseconds since 1970, 0 for none."""
+
+    rev: int = 0
+    number: int = 0
+    subject: str = ""
+    state: str = ""
+    assignee: str = ""
+    team: str = ""
+    tags: tuple[str, ...] = ()
+    customer_id: str = ""
+    channel: str = ""
+    brand_id: str = ""
+    account_id: str = ""
+    tone: str = ""
+    opened_us: int = 0
+    solved_us: int = 0
+    due_us: int = 0
+    order: str = ""
+
+    def same_but_rev(self, other: Facts) -> bool:
+        """Whether messages composed with `other` need no change."""
+        return self == replace(other, rev=self.rev)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One thing to be found. A tombstone (`deleted`) has nothing but id, kind, rev and ticket."""
+
+    id: str
+    kind: str
+    rev: int
+    deleted: bool = False
+    ticket_id: str = ""
+    title: str = ""
+    subject: str = ""  # of the ticket, for messages
+    order: str = ""
+    text: str = ""
+    language: str = ""
+    author: str = ""  # shown: who wrote it, as they called themselves
+    author_id: str = ""
+    sender: str = ""  # names and addresses, for from:
+    recipients: str = ""  # for to:
+    files: str = ""  # names of attachments
+    codes: tuple[str, ...] = ()  # beside those found in text and title
+    occurred_us: int = 0
+    direction: str = ""
+    channel: str = ""
+    brand_ids: tuple[str, ...] = ()
+    account_id: str = ""
+    customer_id: str = ""
+    state: str = ""
+    agent: str = ""
+    team: str = ""
+    tone: str = ""
+    tags: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()  # attachment, automatic
+    number: int = 0
+    opened_us: int = 0
+    solved_us: int = 0
+    due_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an event or a scanned row says: the newest of a document, and of its ticket's facts."""
+
+    document: Document | None = None
+    facts: Facts | None = None
+    ticket_id: str = ""
+
+
+def with_facts(document: Document, facts: Facts) -> Document:
+    """A message as it stands on its ticket: what the two share is the ticket's word, whatever it was before."""
+    return replace(
+        document,
+        subject=facts.subject,
+        number=facts.number,
+        state=facts.state,
+        agent=facts.assignee,
+        team=facts.team,
+        tags=facts.tags,
+        customer_id=facts.customer_id,
+        brand_ids=(facts.brand_id,) if facts.brand_id else document.brand_ids,
+        account_id=facts.account_id,
+        tone=facts.tone,
+        opened_us=facts.opened_us,
+        solved_us=facts.solved_us,
+        due_us=facts.due_us,
+        order=facts.order,
+    )
+
+
+def tombstone(document: Document) -> Document:
+    """What is left of a document whose text is gone."""
+    return Document(id=document.id, kind=document.kind, rev=document.rev, deleted=True, ticket_id=document.ticket_id)

@@ -1,0 +1,151 @@
+"""The index in a folder, by tantivy. One long-lived writer; readers on snapshots; files watched by our own hashes.
+
+tantivy reports damage in many ways, a `PanicException` (a `BaseException`) among them: every call into it passes
+`_engine`, which turns all of them into `IndexDamaged`. Queries are built before, outside of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import tantivy
+
+from services.search.domain.document import Document
+from services.search.index.local import schema as fields
+from services.search.index.local.analysis import Analysis
+from services.search.index.local.compile import Compiler
+from services.search.index.local.manifest import Manifest
+from services.search.index.local.reading import Reading
+from services.search.index.local.typos import Spellings
+from services.search.ports import Found, IndexDamaged, Plan
+
+_HEAP_BYTES = 48_000_000
+_ENDINGS = (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError)
+
+
+class LocalIndex:
+    """One generation in `folder`; an empty folder becomes an empty index. Raises `IndexDamaged` when it cannot open."""
+
+    def __init__(self, folder: Path, *, heap_bytes: int = _HEAP_BYTES) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._writing = threading.Lock()
+        built = fields.build()
+        with _engine("opened"):
+            if (folder / "meta.json").exists():
+                self._index = tantivy.Index(built, str(folder), reuse=True)
+            elif any(folder.glob("*.store")):
+                raise IndexDamaged("The index has files but no list of them.")
+            else:
+                self._index = tantivy.Index(built, str(folder), reuse=False)
+            analyzers = fields.analyzers()
+            for name, analyzer in analyzers.items():
+                self._index.register_tokenizer(name, analyzer)
+            self._index.config_reader("manual", 0)
+            self.manifest = Manifest(folder)
+            self.manifest.check_sizes()
+            self._writer = self._index.writer(heap_bytes, 1)
+            self._index.reload()
+        self._schema = built
+        self._analysis = Analysis(analyzers)
+        self._spellings = Spellings(built, self._analysis, self._index.searcher)
+        self._compiler = Compiler(built, self._analysis, self._spellings)
+
+    def write(self, documents: Iterable[Document]) -> None:
+        """Puts documents in place of what their ids had; tombstones only take away. Seen after `commit`."""
+        prepared = [
+            (document.id, None if document.deleted else fields.to_tantivy(document, self._schema))
+            for document in documents
+        ]
+        with self._writing, _engine("written"):
+            writer = self._writer
+            for id_, made in prepared:
+                writer.delete_documents_by_term("id", id_)
+                if made is not None:
+                    writer.add_document(made)
+
+    def commit(self) -> None:
+        """Makes what was written durable and visible."""
+        with self._writing, _engine("committed"):
+            self._writer.commit()
+            self._index.reload()
+        self._spellings.commits += 1
+
+    def sources(self, ids: Sequence[str]) -> list[Document]:
+        """The committed documents of these ids, those there are."""
+        with self._reading() as reading:
+            return reading.sources(ids)
+
+    def find(self, plan: Plan) -> Found:
+        """One page of what a plan asks for."""
+        with self._reading() as reading:
+            return reading.find(plan)
+
+    def count(self, plan: Plan, *, most: int = 0) -> int:
+        """How many documents a plan finds; at most `most` when given."""
+        with self._reading() as reading:
+            found = reading.count(self._compiler.plan(plan))
+        return min(found, most) if most else found
+
+    def values(self, plan: Plan, field_name: str, limit: int) -> list[tuple[str, int]]:
+        """The commonest values of an exact field among what a plan finds."""
+        with self._reading() as reading:
+            return reading.values(self._compiler.plan(plan), field_name, limit)
+
+    def corrections(self, word: str) -> list[tuple[str, int]]:
+        """Words of the index that `word` may be a misspelling of, commonest first, with their counts."""
+        with _engine("searched"):
+            return [(found.text, found.count) for found in self._spellings.of(word) if found.is_correction]
+
+    def frequency(self, word: str) -> int:
+        """In how many documents a word stands, in any form."""
+        with self._reading() as reading:
+            return reading.count(self._compiler.word(word, typos=False))
+
+    def documents(self) -> int:
+        """How many there are."""
+        with _engine("searched"):
+            return int(self._index.searcher().num_docs)
+
+    def size_bytes(self) -> int:
+        """On disk."""
+        total = 0
+        for path in self._folder.iterdir():
+            with contextlib.suppress(FileNotFoundError):  # merged away while we look
+                total += path.stat().st_size
+        return total
+
+    def check(self, *, most_bytes: int) -> None:
+        """Hashes what is new, compares some of what is old. Raises `IndexDamaged`."""
+        self.manifest.check(most_bytes=most_bytes)
+        self.manifest.update()
+
+    def close(self) -> None:
+        """Waits for merges, then lets the folder go."""
+        with self._writing, _engine("closed"):
+            self._writer.wait_merging_threads()
+        self.manifest.update()
+
+    def abandon(self) -> None:
+        """Lets go of a damaged or retired index and removes its folder; readers under way keep their files open."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[Reading]:
+        with _engine("searched"):
+            yield Reading(self._index.searcher(), self._compiler, self._analysis, self._spellings)
+
+
+@contextlib.contextmanager
+def _engine(act: str) -> Iterator[None]:
+    """Turns whatever the engine throws, panics included, into `IndexDamaged`; ends of the process pass."""
+    try:
+        yield
+    except (IndexDamaged, *_ENDINGS):
+        raise
+    except BaseException as error:
+        raise IndexDamaged(f"The index could not be {act}: {type(error).__name__}: {str(error)[:200]}") from error

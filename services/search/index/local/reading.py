@@ -1,0 +1,220 @@
+"""One search on a snapshot of the index: hits, totals, facets, paging."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import tantivy
+
+from services.search.domain.document import Document
+from services.search.index.local.analysis import Analysis, Typos
+from services.search.index.local.compile import Compiler, Must, Query
+from services.search.index.local.schema import kept, order_key
+from services.search.index.local.snippets import Marker, marks_of
+from services.search.ports import Cursor, Found, Plan, Row
+
+EXACT_TOTAL = 10_000
+_DEEPEST = 10_000
+_INNER = 3
+_MOST_VALUES = 50
+_DAY_US = 86_400_000_000
+_BINS = tuple(_DAY_US * days for days in (1, 7, 30, 91, 365))
+_MOST_BINS = 60
+_ANSWERED_FACETS = frozenset(
+    {"kind", "channel", "brand", "state", "tag", "agent", "team", "lang", "tone", "account", "flag"}
+)
+Hit = tuple[float, tantivy.DocAddress]
+
+
+class Reading:
+    """Answers plans from one searcher."""
+
+    def __init__(self, searcher: tantivy.Searcher, compiler: Compiler, analysis: Analysis, typos: Typos) -> None:
+        self._searcher, self._compiler, self._analysis, self._typos = searcher, compiler, analysis, typos
+
+    def find(self, plan: Plan) -> Found:
+        """One page with its facets."""
+        query = self._compiler.plan(plan)
+        marker = Marker(marks_of(plan.node, self._analysis, self._typos, with_typos=plan.typos), self._analysis)
+        if plan.by_ticket:
+            rows, total, following = self._tickets(query, plan, marker)
+        else:
+            rows, total, following = self._flat(query, plan, marker)
+        facets = self._facets(query, plan)
+        bins, bin_us = self._histogram(query) if "at" in plan.facets else ([], 0)
+        deep = following is not None and following.passed >= _DEEPEST and (plan.by_ticket or plan.sort == "best")
+        return Found(
+            rows=tuple(rows),
+            total=min(total, EXACT_TOTAL),
+            lower_bound=total > EXACT_TOTAL,
+            next=None if deep else following,
+            facets=facets,
+            histogram=bins,
+            bin_us=bin_us,
+            cut=deep,
+        )
+
+    def count(self, query: tantivy.Query) -> int:
+        """How many documents match."""
+        return counted(self._searcher.search(query, 1, count=True))
+
+    def _search(self, query: tantivy.Query, plan: Plan, limit: int, offset: int = 0) -> tuple[list[Hit], int]:
+        if plan.sort == "best":
+            result = self._searcher.search(query, limit, count=True, offset=offset)
+        else:
+            order = tantivy.Order.Asc if plan.sort == "old" else tantivy.Order.Desc
+            result = self._searcher.search(query, limit, count=True, order_by_field="order", order=order, offset=offset)
+        return list(result.hits), counted(result)
+
+    def _flat(self, query: tantivy.Query, plan: Plan, marker: Marker) -> tuple[list[Row], int, Cursor | None]:
+        after = plan.after
+        passed = after.passed if after else 0
+        if plan.sort == "best" or after is None:
+            hits, total = self._search(query, plan, plan.limit + 1, offset=passed)
+        else:
+            key = after.key
+            rest = self._compiler.order_range(None, key - 1) if plan.sort == "new" else (
+                self._compiler.order_range(key + 1, None)
+            )  # fmt: skip
+            hits, left = self._search(Query.boolean_query([(Must, query), (Must, rest)]), plan, plan.limit + 1)
+            total = passed + left
+        page = hits[: plan.limit]
+        rows = [self._row(hit, plan, marker) for hit in page]
+        if len(hits) <= plan.limit:
+            return rows, total, None
+        key = order_key(rows[-1].document)
+        return rows, total, Cursor(passed + len(page), key, self._top(query, plan))
+
+    def _tickets(self, query: tantivy.Query, plan: Plan, marker: Marker) -> tuple[list[Row], int, Cursor | None]:
+        passed = plan.after.passed if plan.after else 0
+        fetch = min(_DEEPEST, passed + plan.limit * 4 + 1)
+        while True:
+            hits, total = self._search(query, plan, fetch)
+            seen, groups, end = self._group(hits, passed, plan.limit)
+            complete = end < len(hits) or len(hits) >= min(total, _DEEPEST)
+            if complete:
+                break
+            fetch = min(_DEEPEST, fetch * 4)
+        del seen
+        rows = [self._ticket_row(group, plan, marker) for group in groups]
+        rows = self._with_more(query, rows)
+        if end >= total or not rows:
+            return rows, total, None
+        if end >= len(hits):
+            end = _DEEPEST
+        return rows, total, Cursor(end, order_key(rows[-1].document), self._top(query, plan))
+
+    def _group(self, hits: list[Hit], passed: int, limit: int) -> tuple[set[int], list[list[Hit]], int]:
+        """Hits after `passed` by ticket, without the tickets of earlier pages; and where the page ends."""
+        numbers = self._searcher.fast_field_values("number", [address for _, address in hits]) if hits else []
+        seen = {int(number) for number in numbers[:passed] if number}
+        groups: list[list[Hit]] = []
+        of: dict[int, list[Hit]] = {}
+        for place in range(passed, len(hits)):
+            number = int(numbers[place] or 0)
+            if number in seen:
+                continue
+            if number and number in of:
+                of[number].append(hits[place])
+                continue
+            if len(groups) == limit:
+                return seen, groups, place
+            groups.append([hits[place]])
+            if number:
+                of[number] = groups[-1]
+        return seen, groups, len(hits)
+
+    def _ticket_row(self, group: list[Hit], plan: Plan, marker: Marker) -> Row:
+        inner = [self._row(hit, plan, marker) for hit in group[:_INNER]]
+        first = inner[0]
+        return Row(first.document, first.score, first.snippet_html, inner=tuple(inner))
+
+    def _with_more(self, query: tantivy.Query, rows: list[Row]) -> list[Row]:
+        """How many further hits each ticket has, by one aggregation."""
+        tickets = [row.document.ticket_id for row in rows if row.document.ticket_id]
+        if not tickets:
+            return rows
+        of_these = Query.term_set_query(self._compiler.schema, "ticket_id", tickets)
+        narrowed = Query.boolean_query([(Must, query), (Must, of_these)])
+        wanted = {"t": {"terms": {"field": "ticket_id", "size": len(tickets)}}}
+        counts = {str(bucket["key"]): int(bucket["doc_count"]) for bucket in self._buckets(narrowed, wanted, "t")}
+        return [
+            Row(
+                row.document,
+                row.score,
+                row.snippet_html,
+                max(0, counts.get(row.document.ticket_id, 0) - len(row.inner)),
+                row.inner,
+            )
+            for row in rows
+        ]
+
+    def _row(self, hit: Hit, plan: Plan, marker: Marker) -> Row:
+        score, address = hit
+        document = kept(self._searcher, address)
+        snippet = marker.snippet(document)
+        return Row(document, float(score) if plan.sort == "best" else 0.0, snippet)
+
+    def _top(self, query: tantivy.Query, plan: Plan) -> int:
+        if plan.after is not None and plan.after.top:
+            return plan.after.top
+        newest = self._searcher.search(query, 1, count=False, order_by_field="order").hits
+        return int(newest[0][0]) if newest else 0
+
+    def _facets(self, query: tantivy.Query, plan: Plan) -> dict[str, list[tuple[str, int]]]:
+        wanted = [name for name in plan.facets if name in _ANSWERED_FACETS]
+        chosen = {filter_.field for filter_ in plan.chosen}
+        found: dict[str, list[tuple[str, int]]] = {}
+        if together := [name for name in wanted if name not in chosen]:
+            answer = self._searcher.aggregate(query, {name: _terms(name) for name in together})
+            found.update({name: _counts(answer, name) for name in together})
+        for name in wanted:
+            if name in chosen:  # several values are OR: the others' counts are those without this choice
+                answer = self._searcher.aggregate(self._compiler.plan(plan, without=name), {name: _terms(name)})
+                found[name] = _counts(answer, name)
+        return {name: found[name] for name in wanted}
+
+    def values(self, query: tantivy.Query, name: str, limit: int) -> list[tuple[str, int]]:
+        """The commonest values of an exact field."""
+        answer = self._searcher.aggregate(query, {name: {"terms": {"field": name, "size": limit}}})
+        return _counts(answer, name)
+
+    def _buckets(self, query: tantivy.Query, wanted: dict[str, Any], name: str) -> list[dict[str, Any]]:
+        answer = self._searcher.aggregate(query, wanted)
+        buckets: list[dict[str, Any]] = answer[name]["buckets"]
+        return buckets
+
+    def _histogram(self, query: tantivy.Query) -> tuple[list[tuple[int, int]], int]:
+        """Counts over time, in at most 60 bins of days, weeks, months or years."""
+        dated = Query.boolean_query([(Must, query), (Must, self._compiler.order_range(1 << 10, None))])
+        ends = self._searcher.aggregate(dated, {"low": {"min": {"field": "at"}}, "high": {"max": {"field": "at"}}})
+        low, high = ends["low"]["value"], ends["high"]["value"]
+        if low is None or high is None:
+            return [], 0
+        width = next((bin_us for bin_us in _BINS if (high - low) / bin_us <= _MOST_BINS), 0)
+        if not width:
+            width = _BINS[-1] * int((high - low) / _BINS[-1] / _MOST_BINS + 1)
+        wanted = {"h": {"histogram": {"field": "at", "interval": float(width), "min_doc_count": 1}}}
+        buckets = self._buckets(dated, wanted, "h")
+        return [(int(bucket["key"]), int(bucket["doc_count"])) for bucket in buckets], width
+
+    def sources(self, ids: Sequence[str]) -> list[Document]:
+        """Documents by id."""
+        if not ids:
+            return []
+        hits = self._searcher.search(self._compiler.ids(ids), len(ids), count=False).hits
+        return [kept(self._searcher, address) for _, address in hits]
+
+
+def counted(result: tantivy.SearchResult) -> int:
+    """How many matched; tantivy's stubs do not know of it."""
+    return int(getattr(result, "count"))  # noqa: B009 (as above)
+
+
+def _terms(name: str) -> dict[str, Any]:
+    return {"terms": {"field": name, "size": _MOST_VALUES}}
+
+
+def _counts(answer: dict[str, Any], name: str) -> list[tuple[str, int]]:
+    return [(str(bucket["key"]), int(bucket["doc_count"])) for bucket in answer[name]["buckets"] if bucket["key"]]
