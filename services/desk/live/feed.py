@@ -41,8 +41,8 @@ class Numbered:
 class Subscription:
     """One open stream: what it still has to be told. Belongs to the loop it was made on."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, admits: Callable[[Change], bool]) -> None:
-        self._loop, self._admits = loop, admits
+    def __init__(self, loop: asyncio.AbstractEventLoop, admits: Callable[[Change], bool], begun: int) -> None:
+        self._loop, self._admits, self.begun = loop, admits, begun
         self._waiting: deque[Numbered] = deque()
         self._wake = asyncio.Event()
         self.overrun = False
@@ -120,12 +120,13 @@ class LiveFeed:
 
         None when the session has its `MAX_STREAMS` open already. Call it on the event loop.
         """
-        stream = Subscription(asyncio.get_running_loop(), admits)
+        loop = asyncio.get_running_loop()
         with self._lock:
             if self._closed or self.count(session_id) >= MAX_STREAMS:
                 return None
             seen = self._seen(last_event_id)
             stale = bool(last_event_id) and seen is None
+            stream = Subscription(loop, admits, self._last if seen is None else seen)
             if seen is not None:
                 for item in self._ring:
                     if item.number > seen:

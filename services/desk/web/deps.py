@@ -34,6 +34,7 @@ CSRF_HEADER = "x-csrf-token"
 CSRF_FIELD = "csrf"
 _SAFE = frozenset({"GET", "HEAD"})
 _MAX_FORM_BYTES = 2 * 1024 * 1024
+_MAX_UPLOAD_BYTES = 30 * 1024 * 1024
 _ANSWERED_LATER = ("/profile", "/logout", "/static", "/live")  # open to who must change the password first
 
 
@@ -110,11 +111,12 @@ def needs(permission: str) -> Any:
 
 async def form_of(request: Request) -> FormData:
     """The posted form. Raises `Invalid` when it is no form or too long."""
-    length = request.headers.get("content-length", "0")
+    length = request.headers.get("content-length", "")
     kind = request.headers.get("content-type", "")
     if not kind.startswith(("application/x-www-form-urlencoded", "multipart/form-data")):
         raise Invalid("This address takes forms.")
-    if kind.startswith("application/") and length.isdigit() and int(length) > _MAX_FORM_BYTES:
+    limit = _MAX_FORM_BYTES if kind.startswith("application/") else _MAX_UPLOAD_BYTES
+    if not length.isdigit() or int(length) > limit:  # a browser always says how long its form is
         raise Invalid("The form is too long.")
     return await request.form(max_files=20, max_fields=500, max_part_size=_MAX_FORM_BYTES)
 
