@@ -31,7 +31,8 @@ _TEXT = 20_000
 _FUTURE = timedelta(minutes=5)
 
 Seen = Callable[[Mention, Mode], Event]
-Likeness = Callable[[str], Sequence[str]]  # normalised text → keys of which near-duplicates share one
+# Mention id, normalised text, seconds since 1970 → the id of the original it nearly repeats, or "" (then it is remembered).
+FindOriginal = Callable[[str, str, float], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +47,13 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Ingest:
-    """The use case with what it needs. `seen` and `scored` make events; `likeness` keys of near-duplicates."""
+    """The use case with what it needs. `seen` and `scored` make events."""
 
     database: Database
     clock: Clock
     watching: Watching
     scorer: Scorer
-    likeness: Likeness
+    find_original: FindOriginal
     seen: Seen
     scored: Seen
 
@@ -77,9 +78,9 @@ class Ingest:
             if post.external_id not in known:
                 first.setdefault(post.external_id, post)
         fresh = self._prepare(source, list(first.values()), now, mode, keep_all=keep_all)
-        keys = {row.id: self._keys(row) for row in fresh}
+        alike = {row.id: self._alike(row) for row in fresh}
         if fresh or cursor is not None:
-            stored = self.database.write(lambda uow: self._store(uow, source, fresh, keys, now, cursor))
+            stored = self.database.write(lambda uow: self._store(uow, source, fresh, alike, now, cursor))
             known |= stored
         kept = {row.external_id: row.id for row in fresh}
         return [_taken(post, known, kept) for post in posts]
@@ -159,37 +160,42 @@ class Ingest:
             mode=(Mode.IMPORT if stale and mode is Mode.LIVE else mode).value,
         )
 
-    def _keys(self, row: Mention) -> list[str]:
+    def _alike(self, row: Mention) -> tuple[str, str]:
+        """The key of the exact content and the id of a mention it nearly repeats; both empty for a text too short to say."""
         plain = normalise(row.text)
-        exact = content_key(plain)
-        return [f"{row.source}:{key}" for key in ([exact, *self.likeness(plain)] if exact else [])]
+        key = content_key(plain)
+        return (f"{row.source}:{key}", self.find_original(row.id, plain, row.occurred_us / 1e6)) if key else ("", "")
 
     def _store(
         self,
         uow: Uow,
         source: SourceRow,
         fresh: Sequence[Mention],
-        keys: dict[str, list[str]],
+        alike: dict[str, tuple[str, str]],
         now: datetime,
         cursor: str | None,
     ) -> dict[str, str]:
         known = mentions.find_known(uow, source.id, [row.external_id for row in fresh])
         new = [row for row in fresh if row.external_id not in known]
         since_us = micros(now - _FOLD)
-        originals = mentions.find_folds(uow, [key for row in new for key in keys[row.id]], since_us)
+        exact = mentions.find_folds(uow, [alike[row.id][0] for row in new], since_us)
+        near = mentions.find_mentions(uow, [like for _, like in alike.values() if like])
         made: dict[str, Mention] = {}
         changed: dict[str, Mention] = {}
         held: list[tuple[str, str]] = []
         for row in new:
-            original_id = next((originals[key] for key in keys[row.id] if key in originals), "")
-            if original_id:
-                made[row.id] = replace(row, repost_of=original_id)
-                self._fold(uow, original_id, row, made, changed)
-            else:
-                made[row.id] = row
-                for key in keys[row.id]:
-                    originals[key] = row.id
-                    held.append((key, row.id))
+            key, like = alike[row.id]
+            original_id = exact.get(key, "") or like
+            original = made.get(original_id) or changed.get(original_id) or near.get(original_id)
+            if original is None and original_id:
+                original = mentions.find_mentions(uow, [original_id]).get(original_id)
+            made[row.id] = row
+            if original is not None:
+                made[row.id] = replace(row, repost_of=original.repost_of or original.id)
+                (made if original_id in made else changed)[original_id] = _with_copy(original, row)
+            elif key:
+                exact[key] = row.id
+                held.append((key, row.id))
         ordered = list(made.values()) + list(changed.values())
         revised = (
             [replace(row, rev=rev) for row, rev in zip(ordered, uow.next_revs(len(ordered)), strict=True)]
@@ -212,19 +218,11 @@ class Ingest:
         uow.emit(*(self.scored(row, Mode(row.mode)) for row in revised[len(made) :]))
         return known
 
-    @staticmethod
-    def _fold(uow: Uow, original_id: str, copy: Mention, made: dict[str, Mention], changed: dict[str, Mention]) -> None:
-        """Counts a copy on its original: once for content, its followers for reach."""
-        holder = made if original_id in made else changed
-        original = holder.get(original_id) or mentions.find_mentions(uow, [original_id]).get(original_id)
-        if original is not None:
-            reach = original.reach + copy.followers
-            holder[original_id] = replace(
-                original,
-                reposts=original.reposts + 1,
-                reach=reach,
-                risk=risk_of(original.negative, reach, original.reposts + 1),
-            )
+
+def _with_copy(original: Mention, copy: Mention) -> Mention:
+    """The original with one copy more: its content counts once, the copy's followers count for reach."""
+    reach, reposts = original.reach + copy.followers, original.reposts + 1
+    return replace(original, reposts=reposts, reach=reach, risk=risk_of(original.negative, reach, reposts))
 
 
 def risk_of(negative: float, reach: int, reposts: int = 0) -> float:
