@@ -1,0 +1,178 @@
+"""Tells people of alerts: by e-mail through the installation's relay, by webhook signed as Standard Webhooks says.
+
+Each notice is a row with a unique cause, claimed before the wire; a lost answer is tried again with the same id, which
+receivers tell apart by.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import smtplib
+import threading
+from dataclasses import dataclass
+from datetime import timedelta
+from email.message import EmailMessage
+from email.utils import format_datetime
+from urllib.parse import unquote, urlsplit
+
+from services.kit import log
+from services.kit.clock import Clock
+from services.kit.egress import Egress
+from services.kit.errors import AscoltoError
+from services.kit.secrets import SecretBox
+from services.kit.uow import Database
+from services.social.store import alerts, config
+from services.social.store.alerts import Alert
+from services.social.store.config import Notice, Notifier
+from services.social.store.rows import micros, moment
+
+_LOOK_S = 1.0
+_CLAIM = timedelta(minutes=2)
+# Source: Standard Webhooks, section "Deliverability and reliability": growing pauses over more than a day.
+_PAUSES_S = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000)
+_TIMEOUT_S = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Outlets:
+    """Ways out: `relay` is a URL as in ASCOLTO_SMTP_OUT, `desk_url` where the alert is read."""
+
+    egress: Egress
+    relay: str
+    desk_url: str
+    sender: str = "ascolto@localhost"
+
+
+def sentence(alert: Alert) -> str:
+    """The one sentence, the same in mail, webhook and desk: what, how many, when, what is usual."""
+    began, updated = moment(alert.began_us), moment(alert.updated_us)
+    tone = ("", "negative ", "", "positive ")[alert.tone]
+    about = f" with {', '.join(f'“{term}”' for term in alert.terms[:3])}" if alert.terms else ""
+    span = f" between {began:%H:%M} and {updated:%H:%M} UTC" if began and updated else ""
+    return f"{alert.count} {tone}mentions about “{alert.watch_name}”{about}{span}; usual is {alert.usual:.0f}, rarely over {alert.usual_high:.0f}."
+
+
+class NotifierWorker:
+    """Sends what is due; a `Worker`."""
+
+    name = "notices"
+
+    def __init__(self, database: Database, secrets: SecretBox, clock: Clock, outlets: Outlets) -> None:
+        self._database, self._secrets, self._clock, self._outlets = database, secrets, clock, outlets
+        self._log = log.logger("social")
+
+    def run(self, stop: threading.Event) -> None:
+        """Looks each second for notices whose time has come."""
+        while not stop.is_set():
+            if not self.run_once():
+                stop.wait(_LOOK_S)
+
+    def run_once(self) -> int:
+        """Sends what is due now; returns how many were tried."""
+        now_us = micros(self._clock.now())
+        with self._database.read() as reader:
+            due = config.list_due(reader, now_us)
+        return sum(self._send(notice, now_us) for notice in due)
+
+    def _send(self, notice: Notice, now_us: int) -> bool:
+        until_us = now_us + int(_CLAIM.total_seconds() * 1e6)
+        if not self._database.write(lambda uow: config.claim_notice(uow, notice.id, now_us=now_us, until_us=until_us)):
+            return False
+        with self._database.read() as reader:
+            notifier = config.find_notifier(reader, notice.notifier_id)
+            alert = alerts.find_alert(reader, notice.alert_id)
+        state, error, pause_s = "failed", "The notifier or the alert is gone.", 0
+        if notifier is not None and alert is not None:
+            state, error, pause_s = self._outcome(notice, notifier, alert)
+        due_us = micros(self._clock.now()) + pause_s * 1_000_000
+        self._database.write(
+            lambda uow: config.told(
+                uow, notice, state=state, error=error, due_us=due_us, now_us=micros(self._clock.now())
+            )
+        )
+        if state == "sent":
+            line = f"{notifier.kind} {notifier.id}" if notifier else ""
+            self._database.write(
+                lambda uow: alerts.note(uow, notice.alert_id, at_us=micros(self._clock.now()), act="told", by=line)
+            )
+        return True
+
+    def _outcome(self, notice: Notice, notifier: Notifier, alert: Alert) -> tuple[str, str, int]:
+        try:
+            if notifier.kind == "email":
+                self._mail(notice, notifier, alert)
+            else:
+                self._post(notice, notifier, alert)
+        except (AscoltoError, OSError, smtplib.SMTPException) as error:
+            reason = error.message if isinstance(error, AscoltoError) else f"{type(error).__name__}: {error}"
+            self._log.warning("notice.failed", notice_id=notice.id, attempts=notice.attempts + 1)
+            if notice.attempts >= len(_PAUSES_S):
+                return "failed", reason[:500], 0
+            return "waiting", reason[:500], _PAUSES_S[notice.attempts]
+        return "sent", "", 0
+
+    def _mail(self, notice: Notice, notifier: Notifier, alert: Alert) -> None:
+        relay = urlsplit(self._outlets.relay)
+        if not relay.hostname:
+            raise OSError("no relay for outgoing mail is set (ASCOLTO_SMTP_OUT)")
+        mail = EmailMessage()
+        mail["From"], mail["To"] = self._outlets.sender, notifier.target
+        mail["Subject"] = f"A-{alert.number} {alert.severity}: {alert.watch_name}"
+        mail["Date"] = format_datetime(self._clock.now())
+        mail["Message-ID"] = f"<{notice.id}@{self._outlets.sender.partition('@')[2]}>"
+        mail["Auto-Submitted"], mail["X-Auto-Response-Suppress"] = "auto-generated", "All"
+        mail.set_content(f"{sentence(alert)}\n\n{self._outlets.desk_url}/alerts/{alert.id}\n")
+        make = smtplib.SMTP_SSL if relay.scheme == "smtps" else smtplib.SMTP
+        with make(relay.hostname, relay.port or (465 if relay.scheme == "smtps" else 25), timeout=_TIMEOUT_S) as client:
+            if "starttls=1" in relay.query:
+                client.starttls()
+            if relay.username:
+                client.login(unquote(relay.username), unquote(relay.password or ""))
+            client.send_message(mail)
+
+    def _post(self, notice: Notice, notifier: Notifier, alert: Alert) -> None:
+        now = self._clock.now()
+        body = json.dumps(
+            {
+                "type": "alert.escalated"
+                if notice.cause == "escalated"
+                else "alert.raised"
+                if notice.cause == "raised"
+                else "alert.updated",
+                "timestamp": now.isoformat(),
+                "data": {
+                    "id": alert.id,
+                    "number": alert.number,
+                    "version": alert.version,
+                    "severity": alert.severity,
+                    "state": alert.state,
+                    "watch": alert.watch_name,
+                    "count": alert.count,
+                    "reach": alert.reach,
+                    "sentence": sentence(alert),
+                    "url": f"{self._outlets.desk_url}/alerts/{alert.id}",
+                },
+            }
+        ).encode()
+        secret = self._secrets.open(notifier.secret, owner=notifier.id)
+        stamp = str(int(now.timestamp()))
+        headers = {
+            "content-type": "application/json",
+            "webhook-id": notice.id,
+            "webhook-timestamp": stamp,
+            "webhook-signature": f"v1,{sign(secret, notice.id, stamp, body)}",
+        }
+        answer = self._outlets.egress.request(
+            "POST", notifier.target, headers=headers, content=body, timeout_s=_TIMEOUT_S, max_bytes=64 * 1024
+        )
+        if not 200 <= answer.status < 300:
+            raise OSError(f"the webhook answers {answer.status}")
+
+
+def sign(secret: str, message_id: str, stamp: str, body: bytes) -> str:
+    """Base64 of HMAC-SHA256 over `id.timestamp.body`. Source: Standard Webhooks, "Signature scheme"."""
+    key = base64.b64decode(secret.removeprefix("whsec_")) if secret.startswith("whsec_") else secret.encode()
+    return base64.b64encode(hmac.new(key, f"{message_id}.{stamp}.".encode() + body, hashlib.sha256).digest()).decode()
