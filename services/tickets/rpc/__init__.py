@@ -1,0 +1,5 @@
+"""gRPC → use case. One class, split by subject."""
+
+from services.tickets.rpc.service import TicketsService
+
+__all__ = ["TicketsService"]

@@ -1,0 +1,1 @@
+"""SQL of tickets: one module a table or question. Rows in, domain values out; no rule decides anything here."""
