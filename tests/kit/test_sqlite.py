@@ -241,3 +241,44 @@ def test_writers_on_many_threads_end_with_the_process(kit_database: DatabaseFact
     assert not any(thread.is_alive() for thread in threads)
     assert database._thread is not None
     assert not database._thread.is_alive()
+
+
+def test_lists_are_written_in_order_whatever_their_length(kit_database: DatabaseFactory) -> None:
+    database = kit_database("intake")
+    upsert = Sql(
+        "INSERT INTO things (id, body) VALUES (:id, :body) ON CONFLICT (id) DO UPDATE SET body = excluded.body"
+    )
+    lengths = (0, 1, 3, 4, 21, 64, 149)
+
+    def write(uow: Uow) -> None:
+        for length in lengths:
+            uow.execute_many(upsert, ({"body": f"{length}.{n}", "more": 0, "id": f"{n:03}"} for n in range(length)))
+
+    database.write(write)
+    database.write(lambda uow: uow.execute_many(upsert, [{"id": "twice", "body": f"{n}"} for n in range(6)]))
+
+    with database.read() as reader:
+        rows = reader.rows(Sql("SELECT id, body FROM things ORDER BY id"))
+    assert rows == [(f"{n:03}", f"149.{n}") for n in range(149)] + [("twice", "5")]
+
+
+def test_statements_that_are_no_plain_insert_take_lists_too(kit_database: DatabaseFactory) -> None:
+    database = kit_database("intake")
+    database.write(lambda uow: uow.execute_many(ADD, [{"id": f"{n}", "body": ""} for n in range(5)]))
+    shout = Sql("UPDATE things SET body = :body WHERE id IN (:ids...)")
+    copy = Sql("INSERT INTO things (id, body) SELECT 'copy of ' || id, :body FROM things WHERE id = :id")
+
+    database.write(lambda uow: uow.execute_many(shout, [{"ids": ["0", "1"], "body": "a"}, {"ids": ["2"], "body": "b"}]))
+    database.write(lambda uow: uow.execute_many(copy, [{"id": "0", "body": "c"}, {"id": "4", "body": "d"}]))
+
+    with database.read() as reader:
+        rows = reader.rows(Sql("SELECT id, body FROM things"))
+    assert {row[0]: row[1] for row in rows} == {
+        "0": "a",
+        "1": "a",
+        "2": "b",
+        "3": "",
+        "4": "",
+        "copy of 0": "c",
+        "copy of 4": "d",
+    }

@@ -7,19 +7,27 @@ writer's commit, so one process must hold all producers of a data folder.
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 from services.kit.bus import Record
 from services.kit.db.sqlite_errors import translated
 from services.kit.errors import Internal, Unavailable
 from services.kit.topics import PRODUCERS
 
-_READ = "SELECT id, key, kind, event_id, data FROM outbox WHERE topic = ? AND id >= ? ORDER BY id LIMIT ?"
+# One row for the whole batch: at each row the driver gives the interpreter's lock away and must wait for it again,
+# which beside one busy thread costs 0.2 ms a record (measured with `executemany`, see `kit.db.sqlite_many`).
+_READ = """
+SELECT json_group_array(json_array(id, key, kind, event_id, length(data))), CAST(group_concat(data, '') AS BLOB)
+FROM (SELECT id, key, kind, event_id, data FROM outbox WHERE topic = ? AND id >= ? ORDER BY id LIMIT ?)
+"""
 _FLOOR = "SELECT floor FROM outbox_floor WHERE topic = ?"
 _END = "SELECT seq FROM sqlite_sequence WHERE name = 'outbox'"
 _AT = "SELECT id, created_us FROM outbox WHERE topic = ? AND id >= ? ORDER BY id LIMIT 1"
@@ -70,12 +78,10 @@ class LocalLog:
                 raise Internal(
                     f"Records {offset} to {floor - 1} of {topic} are pruned and were never read by this group."
                 )
-            rows = connection.execute(_READ, (topic, offset, limit)).fetchall()
-            if not rows and offset > (end := self._end(connection)):
+            heads, data = connection.execute(_READ, (topic, offset, limit)).fetchone()
+            if data is None and offset > (end := self._end(connection)):
                 raise Internal(f"Position {offset} of {topic} lies beyond the log's end {end}: is this another log?")
-        return [
-            Record(topic, partition, offset, key, kind, event_id, data) for offset, key, kind, event_id, data in rows
-        ]
+        return _records(topic, partition, json.loads(heads), data or b"")
 
     def begin(self, topic: str, partition: int) -> int:  # noqa: ARG002 (there is one)
         """The offset below which everything is pruned."""
@@ -201,3 +207,12 @@ class LocalLog:
     def _end(connection: sqlite3.Connection) -> int:
         row = connection.execute(_END).fetchone()
         return int(row[0]) + 1 if row else 1
+
+
+def _records(topic: str, partition: int, heads: list[list[Any]], data: bytes) -> list[Record]:
+    """Cuts the joined envelopes apart again: `heads` are id, key, kind, event id and length, in the order of `data`."""
+    records, start = [], 0
+    for offset, key, kind, event_id, length in heads:
+        records.append(Record(topic, partition, offset, key, kind, event_id, data[start : start + length]))
+        start += length
+    return sorted(records, key=attrgetter("offset"))  # SQLite keeps the inner order but does not promise to

@@ -32,6 +32,7 @@ from services.kit.uow import Lane, Reader, Uow
 T = TypeVar("T")
 
 _MIB = 1024 * 1024
+_CAREFUL_GROUPS = 50  # after a function failed: so many groups put each function into a savepoint of its own
 
 
 def _touch(uow: Uow) -> None:
@@ -87,6 +88,7 @@ class SqliteDatabase:
         self._uow: SqliteUow
         self._connection: sqlite3.Connection
         self._dirty = False
+        self._careful = 0
         self.commits = 0
         self.slowest_s: dict[str, float] = {}  # CPU seconds of the slowest run of each function over `warn_s`
 
@@ -247,6 +249,8 @@ class SqliteDatabase:
         failed: list[tuple[Job, BaseException]] = []
         ran: list[tuple[Job, Any]] = []
         job: Job | None = first
+        saved = self._careful > 0
+        self._careful = max(0, self._careful - 1)
         until = time.monotonic() + self._limits.group_s
         try:
             self._connection.execute("BEGIN IMMEDIATE")
@@ -254,12 +258,15 @@ class SqliteDatabase:
                 if not job.future.running() and not job.future.set_running_or_notify_cancel():
                     job = self._next(bulk_waited=True)
                     continue
+                changes = self._connection.total_changes
                 try:
-                    ran.append((job, self._run_job(job, saved=bool(ran))))
+                    ran.append((job, self._run_job(job, saved=saved)))
                 except BaseException as error:  # noqa: BLE001 (told to the caller, whatever it is)
+                    self._uow.drop()
                     failed.append((job, translated(error, self.service)))
-                    if not self._connection.in_transaction:
-                        self._lose(ran)
+                    by_sqlite = not self._connection.in_transaction
+                    if by_sqlite or not self._undo(saved=saved, changes=changes):
+                        self._lose(ran, alone=by_sqlite)
                         return failed
                 if job.alone or len(ran) >= self._limits.group_jobs or time.monotonic() >= until:
                     break
@@ -279,24 +286,31 @@ class SqliteDatabase:
         return failed
 
     def _run_job(self, job: Job, *, saved: bool) -> Any:
-        """Runs one function. The first of a group needs no savepoint: when it fails, there is nothing else to keep."""
-        execute = self._connection.execute
+        """Runs one function and holds it to its budget."""
         if saved:
-            execute("SAVEPOINT job")
+            self._connection.execute("SAVEPOINT job")
         begun = time.thread_time()
-        try:
-            result = job.function(self._uow)
-            self._hold_to_budget(job, time.thread_time() - begun)
-        except BaseException:
-            self._uow.drop()
-            if self._connection.in_transaction:
-                execute("ROLLBACK TO job" if saved else "ROLLBACK")
-                execute("RELEASE job" if saved else "BEGIN IMMEDIATE")
-            raise
+        result = job.function(self._uow)
+        self._hold_to_budget(job, time.thread_time() - begun)
         self._uow.keep()
         if saved:
-            execute("RELEASE job")
+            self._connection.execute("RELEASE job")
         return result
+
+    def _undo(self, *, saved: bool, changes: int) -> bool:
+        """Takes back what a failed function did; False when the whole group had to go with it.
+
+        A savepoint for each function costs two statements each, so they are used only for a while after a failure.
+        """
+        if saved:
+            self._connection.execute("ROLLBACK TO job")
+            self._connection.execute("RELEASE job")
+            return True
+        if self._connection.total_changes == changes:
+            return True
+        self._careful = _CAREFUL_GROUPS
+        self._connection.execute("ROLLBACK")
+        return False
 
     def _hold_to_budget(self, job: Job, took_s: float) -> None:
         limits = self._limits
@@ -313,12 +327,12 @@ class SqliteDatabase:
                 )
             self._log.warning("write.slow", function=job.name, duration_ms=round(took_s * 1000), rows=job.rows)
 
-    def _lose(self, ran: list[tuple[Job, Any]]) -> None:
-        """SQLite ended the transaction: those who had run go back to the front of the queue, each on its own."""
+    def _lose(self, ran: list[tuple[Job, Any]], *, alone: bool) -> None:
+        """The transaction is gone: those who had run go back to the front of the queue, each on its own if so asked."""
         self._uow.forget()
         with self._turn:
             for job, _ in reversed(ran):
-                job.alone = True
+                job.alone = alone
                 self._people.appendleft(job)
 
     def _roll_back(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from services.kit.clock import Clock
 from services.kit.db.events import INSERT_OUTBOX, OutboxRow, outbox_row
 from services.kit.db.sql import Sql
+from services.kit.db.sqlite_many import ManyRows
 from services.kit.db.sqlite_readers import bound
 from services.kit.uow import Event, Lane, Params, Row, Uow
 
@@ -45,10 +46,11 @@ class Job:
 class SqliteUow:
     """A transaction under way on the writer's connection. Events and the sequence are written once a group."""
 
-    __slots__ = ("_clock", "_connection", "_drawn", "_last", "_pending", "_service", "outbox")
+    __slots__ = ("_clock", "_connection", "_drawn", "_last", "_many", "_pending", "_service", "outbox")
 
     def __init__(self, connection: sqlite3.Connection, service: str, clock: Clock) -> None:
         self._connection, self._service, self._clock = connection, service, clock
+        self._many: dict[Sql, ManyRows | None] = {}
         self._last = -1  # last revision drawn; only ever grows, so a rollback leaves a gap and no repeat
         self._drawn = False
         self._pending: list[OutboxRow] = []  # of the function under way
@@ -69,8 +71,16 @@ class SqliteUow:
 
     def execute_many(self, statement: Sql, rows: Iterable[Params]) -> None:
         """Runs one statement for many rows."""
-        many: Any = [bound(statement, row) for row in rows] if statement.lists else rows
-        self._connection.executemany(statement.sqlite, many)
+        self._insert(statement, rows if isinstance(rows, (list, tuple)) else list(rows))
+
+    def _insert(self, statement: Sql, rows: Sequence[Any]) -> None:
+        if statement not in self._many:
+            self._many[statement] = ManyRows.of(statement)
+        if (many := self._many[statement]) is not None:
+            many.run(self._connection, rows)
+        else:
+            listed = [bound(statement, row) for row in rows] if statement.lists else rows
+            self._connection.executemany(statement.sqlite, listed)
 
     def next_revs(self, count: int = 1) -> range:
         """Draws `count` consecutive revisions."""
@@ -104,8 +114,8 @@ class SqliteUow:
             self._drawn = False
         if not self.outbox:
             return frozenset()
-        rows: Sequence[OutboxRow] = self.outbox
-        self._connection.executemany(INSERT_OUTBOX.sqlite, rows)
+        rows = self.outbox
+        self._insert(INSERT_OUTBOX, rows)
         topics = frozenset(str(row["topic"]) for row in rows)
         self.outbox = []
         return topics

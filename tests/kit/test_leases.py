@@ -1,0 +1,15 @@
+"""Leases on SQLite."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.kit.db.sqlite import SqliteDatabase
+from tests.contracts.leases import LeasesContract
+from tests.kitlib import DatabaseFactory
+
+
+class TestLeasesOnSqlite(LeasesContract):
+    @pytest.fixture
+    def database(self, kit_database: DatabaseFactory) -> SqliteDatabase:
+        return kit_database("intake")
