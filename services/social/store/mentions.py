@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.kit.db.sql import Sql
 from services.kit.uow import Reader, Uow
-from services.social.store.rows import Mapper
+from services.social.domain import mention as domain
+from services.social.domain.mention import Tone
+from services.social.store.rows import Mapper, micros, moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +52,79 @@ class Mention:
 
 
 MENTIONS = Mapper("mentions", Mention)
+TONES = (Tone.UNKNOWN, Tone.NEGATIVE, Tone.NEUTRAL, Tone.POSITIVE)  # by the number stored
+_HALF_LIFE_S = 12 * 3600.0
+
+
+def noun(row: Mention) -> domain.Mention:
+    """The domain's mention of a row."""
+    occurred, seen = moment(row.occurred_us), moment(row.seen_us)
+    assert occurred is not None
+    assert seen is not None
+    return domain.Mention(
+        id=row.id,
+        source_id=row.source_id,
+        source=row.source,
+        external_id=row.external_id,
+        author_id=row.author_id,
+        author_handle=row.author_handle,
+        author_name=row.author_name,
+        text=row.text,
+        title=row.title,
+        url=row.url,
+        occurred_at=occurred,
+        seen_at=seen,
+        followers=row.followers,
+        language=row.language,
+        tone=TONES[row.tone],
+        confidence=row.confidence,
+        negative=row.negative,
+        tone_corrected=bool(row.tone_corrected),
+        repost_of=row.repost_of,
+        reposts=row.reposts,
+        reach=row.reach,
+        state=domain.State(row.state),
+        assignee=row.assignee,
+        ticket_id=row.ticket_id,
+        matched=row.matched,
+        removed_at=moment(row.removed_us),
+    )
+
+
+def with_noun(row: Mention, noun: domain.Mention) -> Mention:
+    """The row after the domain changed its mention, with its place in the order by risk."""
+    changed = replace(
+        row,
+        text=noun.text,
+        title=noun.title,
+        url=noun.url,
+        author_id=noun.author_id,
+        author_handle=noun.author_handle,
+        author_name=noun.author_name,
+        matched=noun.matched,
+        tone=TONES.index(noun.tone),
+        confidence=noun.confidence,
+        negative=noun.negative,
+        tone_corrected=int(noun.tone_corrected),
+        state=noun.state.value,
+        assignee=noun.assignee,
+        ticket_id=noun.ticket_id,
+        removed_us=micros(noun.removed_at) if noun.removed_at else 0,
+    )
+    return with_risk(changed)
+
+
+def with_risk(row: Mention) -> Mention:
+    """The row with its place in the order by risk.
+
+    Risk halves each twelve hours for all alike, so its logarithm at the moment of the post, plus the post's time in
+    half-lives, keeps the order without being written anew as time goes by.
+    """
+    plain = noun(row)
+    fresh = domain.risk(plain, plain.occurred_at)
+    return replace(row, risk=math.log2(max(fresh, 1e-12)) + row.occurred_us / 1e6 / _HALF_LIFE_S)
+
+
 _KNOWN = Sql("SELECT external_id, id FROM mentions WHERE source_id = :source_id AND external_id IN (:ids...)")
 _BY_IDS = MENTIONS.query("WHERE id IN (:ids...)")
 _MATCH = Sql(

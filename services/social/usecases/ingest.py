@@ -6,7 +6,6 @@ mentions is the work of `detect`, a consumer of the events written here.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -24,7 +23,6 @@ from services.social.store.mentions import Mention
 from services.social.store.rows import micros
 from services.social.usecases.watching import Compiled, Watching
 
-TONES = ("", "negative", "neutral", "positive")
 _FOLD = timedelta(hours=72)
 _STALE = timedelta(hours=24)  # what happened longer ago teaches the detector and alerts nobody
 _TEXT = 20_000
@@ -115,7 +113,7 @@ class Ingest:
             language=score.language if score else post.language,
             source=source.kind,
             followers=post.followers,
-            tone=TONES[score.tone] if score else "",
+            tone=mentions.TONES[score.tone].value if score else "",
             url=post.url,
         )
         return compiled.match(watched, source.id)
@@ -156,7 +154,6 @@ class Ingest:
             watch_ids=tuple(sorted(match)),
             brand_ids=tuple(sorted(brands)),
             matched=tuple(dict.fromkeys(word for words in match.values() for word in words)),
-            risk=risk_of(score.negative, post.followers),
             mode=(Mode.IMPORT if stale and mode is Mode.LIVE else mode).value,
         )
 
@@ -189,9 +186,9 @@ class Ingest:
             original = made.get(original_id) or changed.get(original_id) or near.get(original_id)
             if original is None and original_id:
                 original = mentions.find_mentions(uow, [original_id]).get(original_id)
-            made[row.id] = row
+            made[row.id] = mentions.with_risk(row)
             if original is not None:
-                made[row.id] = replace(row, repost_of=original.repost_of or original.id)
+                made[row.id] = replace(made[row.id], repost_of=original.repost_of or original.id)
                 (made if original_id in made else changed)[original_id] = _with_copy(original, row)
             elif key:
                 exact[key] = row.id
@@ -221,14 +218,7 @@ class Ingest:
 
 def _with_copy(original: Mention, copy: Mention) -> Mention:
     """The original with one copy more: its content counts once, the copy's followers count for reach."""
-    reach, reposts = original.reach + copy.followers, original.reposts + 1
-    return replace(original, reposts=reposts, reach=reach, risk=risk_of(original.negative, reach, reposts))
-
-
-def risk_of(negative: float, reach: int, reposts: int = 0) -> float:
-    """Order of the stream: tone × reach × speed. Reach counts by its order of magnitude, so that one celebrity does not hide a crowd."""
-    magnitude = len(str(max(0, reach)))
-    return negative * (1 + magnitude) * math.sqrt(1 + reposts)
+    return mentions.with_risk(replace(original, reposts=original.reposts + 1, reach=original.reach + copy.followers))
 
 
 def _whole(post: Post) -> str:
