@@ -41,6 +41,8 @@ def parse(value: str) -> tuple[Address, ...]:
 
     `a@good <b@evil>` is b@evil, with the claim as its name. What is no address is left out.
     """
+    if not value:
+        return ()
     found: dict[str, Address] = {}
     phrase: list[str] = []
     comment = angle = ""

@@ -3,8 +3,6 @@
 Source: RFC 3834, RFC 2369, RFC 2919, RFC 3462; the other fields are what the common servers and senders add.
 """
 
-# ruff: noqa: RUF001 (words of the customers' languages stand in their own letters)
-
 from __future__ import annotations
 
 import re

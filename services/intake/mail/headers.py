@@ -61,11 +61,13 @@ class Headers:
 
     def all(self, name: str) -> Iterator[str]:
         """Every value of a repeated field, in order."""
+        if name not in self._first:
+            return iter(())
         return (octets(value) for of, value in self.fields if of == name)
 
     def count(self, name: str) -> int:
         """How often the field is there."""
-        return sum(of == name for of, _ in self.fields)
+        return sum(of == name for of, _ in self.fields) if name in self._first else 0
 
 
 def block(raw: bytes) -> bytes:

@@ -10,6 +10,7 @@ import html
 import re
 import secrets
 from functools import lru_cache
+from urllib.parse import unquote
 
 import nh3
 
@@ -220,15 +221,22 @@ def _remote_mark() -> str:
     return f"x-remote-{secrets.token_hex(16)}:"
 
 
+def plain(text: str) -> str:
+    """Text of an attribute as it stands in sanitised HTML, with its character references resolved."""
+    return html.unescape(text)
+
+
 def _filtered(tag: str, name: str, value: str) -> str | None:
     if name == "src" and tag == "img":
-        plain = _CONTROL.sub("", value)
-        lower = plain[:12].lower()
-        if lower.startswith("cid:") or (lower.startswith("data:image") and _PICTURE.match(plain)):
-            return plain
+        address = _CONTROL.sub("", value)
+        lower = address[:12].lower()
+        if lower.startswith("cid:"):
+            return f"cid:{unquote(address[4:])}"
+        if lower.startswith("data:image") and _PICTURE.match(address):
+            return address
         if lower.startswith(("http:", "https:")):
-            return _remote_mark() + plain
-        return f"{_remote_mark()}https:{plain}" if lower.startswith("//") else None
+            return _remote_mark() + address
+        return f"{_remote_mark()}https:{address}" if lower.startswith("//") else None
     if name == "style":
         return _style(value)
     if name == "href" and value.startswith("#"):

@@ -24,7 +24,7 @@ _ROUTES = (
     "apparently-to",
 )
 _ONCE = ("from", "subject", "message-id", "date", "to", "reply-to")
-_CID = re.compile(r'src="cid:([^"]{1,250})"', re.IGNORECASE)
+_CID = re.compile(r'src="cid:([^"]{1,250})"')
 
 
 def parse_mail(raw: bytes) -> ParsedMail:
@@ -169,7 +169,9 @@ def _bounce(headers: Headers, body: mime.Body, mail: ParsedMail, text: str) -> B
 
 def _placed(files: list[MailFile], markup: str) -> tuple[MailFile, ...]:
     """Files, inline only where the HTML really shows them: a picture nobody refers to is an attachment."""
-    shown = {one.lower() for one in _CID.findall(markup)}
+    if not files:
+        return ()
+    shown = {html.plain(one).lower() for one in _CID.findall(markup)}
     return tuple(
         MailFile(
             name=one.name or file_name("", one.media_type, at), media_type=one.media_type, content=one.content,

@@ -69,6 +69,15 @@ INLINE = re.compile(
 )
 
 
+def may_tell(line: str) -> bool:
+    """Whether a line can be any of the marks below: they all have a colon, a rule or our own mark. Saves their cost."""
+    if line.startswith(">"):
+        return False
+    return (
+        ":" in line or "--" in line or "__" in line or "：" in line or "\ue000" in line or "—" in line or "==" in line
+    )
+
+
 def is_original_mark(line: str) -> bool:
     """A rule with words such as `-----Original Message-----`."""
     return bool(_ORIGINAL.match(line) or _PROTON.match(line))
@@ -91,8 +100,7 @@ def is_mobile_footer(line: str) -> bool:
 
 def ends_attribution(line: str) -> bool:
     """Whether the line could be the last one of "On … wrote:"."""
-    tail = line.rstrip().rstrip(":：").rstrip()
-    return len(tail) < len(line.rstrip()) and bool(_END.search(line) or _END_EAST.search(line))
+    return line.rstrip().endswith((":", "：")) and bool(_END.search(line) or _END_EAST.search(line))
 
 
 def is_attribution(text: str) -> bool:

@@ -36,10 +36,11 @@ def separate(text: str, *, forward_subject: bool = False) -> Separated:
     if len(lines) > _LINES:
         return Separated(reply=text.replace(QUOTE_STARTS, ""))
     heads = [line[: marks.LINE] for line in lines]
-    forward = _forward(heads, forward_subject=forward_subject)
+    telling = [at for at, line in enumerate(heads) if marks.may_tell(line)]
+    forward = _forward(heads, telling, forward_subject=forward_subject)
     if forward is not None:
         return Separated(reply=_joined(lines), forward=True, forwarded_from=_sender(heads, forward))
-    start, plain = _quote_start(heads)
+    start, plain = _quote_start(heads, telling)
     if start is None:
         start, plain = _tail(heads), True
     if start is None:
@@ -95,12 +96,11 @@ def _wrapped(heads: list[str], at: int) -> bool:
     )
 
 
-def _quote_start(heads: list[str]) -> tuple[int | None, bool]:
+def _quote_start(heads: list[str], telling: list[int]) -> tuple[int | None, bool]:
     """The line where quoting begins, and whether it is by `>` marks; `(None, False)` when nothing announces it."""
-    for at, line in enumerate(heads):
+    for at in telling:
+        line = heads[at]
         bare = line.strip()
-        if not bare:
-            continue
         if bare == QUOTE_STARTS or marks.OWN_MARK.match(line) or marks.is_original_mark(line):
             return at, _next_is_marked(heads, at + 1)
         if _is_marked(line):
@@ -151,9 +151,10 @@ def _tail(heads: list[str]) -> int | None:
     return quoted[0] if len(quoted) >= 2 else None
 
 
-def _forward(heads: list[str], *, forward_subject: bool) -> int | None:
+def _forward(heads: list[str], telling: list[int], *, forward_subject: bool) -> int | None:
     """Where a forwarded mail begins: at its announcement, or at a header block when the subject says forward."""
-    for at, line in enumerate(heads):
+    for at in telling:
+        line = heads[at]
         if marks.is_forward_mark(line):
             return at
         if forward_subject and (marks.header_block(heads, at) or marks.is_original_mark(line)):
