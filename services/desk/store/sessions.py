@@ -29,6 +29,7 @@ _ADD_TOKEN = Sql(
 _TOKEN_BY_HASH = Sql(f"SELECT {_TOKEN} FROM tokens WHERE secret_hash = :hash")  # noqa: S608 (as above)
 _TOKENS = Sql(f"SELECT {_TOKEN} FROM tokens ORDER BY created_us DESC")  # noqa: S608 (as above)
 _KEYS = Sql("SELECT id, secret_hash, scopes FROM tokens WHERE revoked_us = 0 AND (expires_us = 0 OR expires_us > :now)")
+_STAMP = Sql("SELECT COUNT(*), MAX(created_us), MAX(revoked_us) FROM tokens")
 _REVOKE = Sql("UPDATE tokens SET revoked_us = :now WHERE id = :id AND revoked_us = 0")
 _USED = Sql("UPDATE tokens SET last_used_us = :now WHERE id = :id AND last_used_us < :now")
 
@@ -115,6 +116,12 @@ def access_keys(reader: Reader, now: datetime) -> Sequence[tuple[str, bytes, tup
         (str(row[0]), bytes(row[1]), texts(row[2]))  # type: ignore[arg-type]  # the column is bytes
         for row in reader.rows(_KEYS, {"now": micros(now)})
     ]
+
+
+def tokens_stamp(reader: Reader) -> tuple[int, ...]:
+    """Changes whenever a token is made or revoked."""
+    row = reader.row(_STAMP)
+    return tuple(int(value or 0) for value in row) if row else ()
 
 
 def revoke_token(uow: Uow, token_id: str, now: datetime) -> bool:

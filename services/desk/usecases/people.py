@@ -45,7 +45,7 @@ class People:
     ) -> None:
         self._database, self._clock, self._passwords, self._changed = database, clock, passwords, changed
 
-    def create(
+    def create(  # noqa: PLR0913 (a person has this many parts)
         self,
         *,
         email: str,
@@ -54,9 +54,10 @@ class People:
         brand_ids: Iterable[str] = (),
         teams: Iterable[str] = (),
         language: str = "it",
+        must_change: bool = True,
         by: str = "",
     ) -> tuple[User, str]:
-        """Makes a person; returns them with a random password that must be changed at the first sign-in.
+        """Makes a person; returns them with a random password, to be changed at the first sign-in if `must_change`.
 
         Raises `Invalid` naming the field, `Conflict` when the address is taken.
         """
@@ -68,7 +69,7 @@ class People:
             roles=roles.check_roles(roles_),
             brand_ids=tuple(sorted(set(brand_ids))),
             teams=tuple(sorted(set(teams))),
-            must_change=True,
+            must_change=must_change,
             preferences=Preferences().changed({"language": language}),
         )
         hashed = self._passwords.hash(password)

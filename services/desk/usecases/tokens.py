@@ -21,6 +21,7 @@ _REMEMBERED = 2_000
 _NOTE_S = 60.0
 _RENEW_S = 300.0  # intake is told again, so that expired tokens leave and a restored intake gets its copy
 _RETRY_S = 2.0
+_LOOK_S = 0.2  # how soon a token made by the command line opens the hooks
 Push = Callable[[Sequence[tuple[str, bytes, Sequence[str]]]], None]
 
 
@@ -81,6 +82,7 @@ class KeysToIntake:
 
     def __init__(self, database: Database, push: Push, *, clock: Clock) -> None:
         self._database, self._push, self._clock = database, push, clock
+        self._pushed: tuple[int, ...] = ()
         self._due = threading.Event()
         self._due.set()
         self._log = log.logger("desk")
@@ -92,8 +94,9 @@ class KeysToIntake:
     def push_now(self) -> None:
         """Tells intake. Raises `Unavailable` when it is away."""
         with self._database.read() as reader:
-            keys = rows.access_keys(reader, self._clock.now())
+            stamp, keys = rows.tokens_stamp(reader), rows.access_keys(reader, self._clock.now())
         self._push(keys)
+        self._pushed = stamp
 
     def run(self, stop: threading.Event) -> None:
         """Pushes until `stop`; while intake is away it is tried every 2 s."""
@@ -107,11 +110,16 @@ class KeysToIntake:
             except Unavailable as error:
                 self._log.info("keys.not_pushed", reason=error.message)
                 self._due.set()
-                stop.wait(_RETRY_S)
+                stop.wait(_RETRY_S)  # `push_now` notes the stamp only when intake has the copy
 
     def _wait(self, stop: threading.Event, longest_s: float) -> None:
+        """Until tokens changed, here or by the command line on the same database, or `longest_s` are over."""
         waited_s = 0.0
         while not stop.is_set() and waited_s < longest_s:
-            if self._due.wait(0.5):
+            if self._due.wait(_LOOK_S) or self._stamp() != self._pushed:
                 return
-            waited_s += 0.5
+            waited_s += _LOOK_S
+
+    def _stamp(self) -> tuple[int, ...]:
+        with self._database.read() as reader:
+            return rows.tokens_stamp(reader)

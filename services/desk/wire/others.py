@@ -183,9 +183,9 @@ def attachment(*, name: str, media_type: str, data: bytes = b"", key: str = "", 
 
 def new_contact(fields: dict[str, str], *, occurred_at: datetime | None, attachments: Sequence[Blob]) -> NewContact:
     """A contact for intake."""
-    return NewContact(**fields, occurred_at=stamp(occurred_at), attachments=attachments, mode=MODE_LIVE)  # type: ignore[arg-type]  # `fields` are its texts
+    return NewContact(**fields, occurred_at=stamp(occurred_at), attachments=attachments, mode=MODE_LIVE)
 
 
 def new_mention(fields: dict[str, str], *, followers: int, occurred_at: datetime) -> NewMention:
     """A mention for social."""
-    return NewMention(**fields, followers=followers, occurred_at=stamp(occurred_at))  # type: ignore[arg-type]  # as above
+    return NewMention(**fields, followers=followers, occurred_at=stamp(occurred_at))

@@ -13,6 +13,20 @@ from services.desk.clients.base import moment
 from services.desk.clients.intake import delivery_word
 from services.desk.clients.tickets import state_word
 
+__all__ = [
+    "PRIORITIES",
+    "Read",
+    "blob_bytes",
+    "customer",
+    "delivery_word",
+    "found",
+    "hit",
+    "identity",
+    "interaction",
+    "ticket",
+    "when",
+]
+
 _DIRECTIONS: Mapping[int, str] = {
     events.DIRECTION_IN: "in",
     events.DIRECTION_OUT: "out",

@@ -1,0 +1,211 @@
+"""Bodies the API takes: every field checked, unknown ones refused. Source: design, page 7."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+_EARLIEST = datetime(1995, 1, 1, tzinfo=UTC)  # before any shop on the web
+_AHEAD = timedelta(days=1)  # of a sender's clock
+_LATEST = datetime(2100, 1, 1, tzinfo=UTC)
+INT64 = 2**63 - 1
+
+
+def _a_text(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError("write it as text in RFC 3339, such as 2026-03-12T09:00:00Z")  # noqa: TRY004 (pydantic turns ValueError into 422)
+    return value
+
+
+def _happened(value: datetime) -> datetime:
+    if not _EARLIEST <= value <= datetime.now(UTC) + _AHEAD:
+        raise ValueError("it lies before 1995 or in the future")
+    return value
+
+
+def _to_come(value: datetime) -> datetime:
+    if not _EARLIEST <= value <= _LATEST:
+        raise ValueError("it lies before 1995 or after 2100")
+    return value
+
+
+def _no_nul(value: str) -> str:
+    if "\x00" in value:
+        raise ValueError("it holds a NUL character")
+    return value
+
+
+def _one_line(value: str) -> str:
+    if any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
+        raise ValueError("it holds a control character")
+    return value
+
+
+Happened = Annotated[AwareDatetime, BeforeValidator(_a_text), AfterValidator(_happened)]
+ToCome = Annotated[AwareDatetime, BeforeValidator(_a_text), AfterValidator(_to_come)]
+Line = Annotated[str, Field(max_length=1000), AfterValidator(_one_line)]
+Name = Annotated[str, Field(max_length=300), AfterValidator(_one_line)]
+Text = Annotated[str, Field(max_length=1_000_000), AfterValidator(_no_nul)]
+Id = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_.:-]+$")]
+ExternalId = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_one_line)]
+Key = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
+Version = Annotated[int, Field(ge=0, le=INT64)]
+
+
+class Body(BaseModel):
+    """A body: unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=False)
+
+
+class From(Body):
+    """Who writes."""
+
+    email: Line = ""
+    phone: Line = ""
+    name: Name = ""
+    handle: Line = ""
+
+
+class File(Body):
+    """An attachment."""
+
+    name: Name = "file"
+    media_type: Annotated[str, Field(max_length=200, pattern=r"^[\w.+-]+/[\w.+-]+$")] = "application/octet-stream"
+    content_base64: str
+
+    @model_validator(mode="after")
+    def _decodes(self) -> File:
+        try:
+            base64.b64decode(self.content_base64, validate=True)
+        except binascii.Error as error:
+            raise ValueError("content_base64 is not base64") from error
+        return self
+
+    @property
+    def data(self) -> bytes:
+        """The bytes."""
+        return base64.b64decode(self.content_base64)
+
+
+class Contact(Body):
+    """One contact. Required: account, external_id, one of from.* but name, one of text, html, attachments."""
+
+    account: Id
+    external_id: ExternalId
+    conversation: Line = ""
+    sender: Annotated[From, Field(alias="from")]
+    subject: Line = ""
+    text: Text = ""
+    html: Text = ""
+    occurred_at: Happened | None = None
+    attachments: Annotated[list[File], Field(max_length=100)] = []
+
+    @model_validator(mode="after")
+    def _complete(self) -> Contact:
+        if not (self.sender.email or self.sender.phone or self.sender.handle):
+            raise ValueError("from needs one of email, phone, handle")
+        if not (self.text or self.html or self.attachments):
+            raise ValueError("one of text, html, attachments is needed")
+        return self
+
+
+class Contacts(Body):
+    """Up to 100 contacts."""
+
+    items: Annotated[list[Contact], Field(min_length=1, max_length=100)]
+
+
+class Accepted(BaseModel):
+    """A contact taken in; `duplicate`: it was there already and the first one is kept."""
+
+    id: str
+    duplicate: bool
+
+
+class Reply(Body):
+    """An answer in the ticket's channel."""
+
+    text: Text = ""
+    html: Text = ""
+    attachments: Annotated[list[File], Field(max_length=20)] = []
+    last_seen: Annotated[str, Field(max_length=100)] = ""
+    key: Annotated[str, Field(max_length=200), AfterValidator(_one_line)] = ""
+
+
+class Note(Body):
+    """An internal note."""
+
+    text: Annotated[Text, Field(min_length=1)]
+
+
+State = Literal["new", "open", "waiting", "solved", "closed", "spam"]
+Priority = Literal["low", "normal", "high", "urgent"]
+Tag = Annotated[str, Field(min_length=1, max_length=60), AfterValidator(_one_line)]
+
+
+class Patch(Body):
+    """What of a ticket changes; `assignee` and `team` null or empty take it away."""
+
+    version: Version
+    state: State | None = None
+    assignee: Annotated[str, Field(max_length=100)] | None = None
+    team: Annotated[str, Field(max_length=100)] | None = None
+    tags: Annotated[list[Tag], Field(max_length=50)] | None = None
+    priority: Priority | None = None
+
+
+class Author(Body):
+    """Who posted."""
+
+    handle: Annotated[Line, Field(min_length=1)]
+    name: Name = ""
+    followers: Annotated[int, Field(ge=0, le=INT64)] = 0
+
+
+class Mention(Body):
+    """One post, comment or review."""
+
+    external_id: ExternalId
+    author: Author
+    text: Text
+    url: Annotated[str, Field(max_length=2000), AfterValidator(_one_line)] = ""
+    lang: Annotated[str, Field(max_length=20, pattern=r"^[A-Za-z-]*$")] = ""
+    occurred_at: Happened
+    repost_of: Annotated[str, Field(max_length=500), AfterValidator(_one_line)] | None = None
+
+
+class Mentions(Body):
+    """Up to 1,000 mentions of one source."""
+
+    source: Id
+    items: Annotated[list[Mention], Field(min_length=1, max_length=1000)]
+
+
+class Claim(Body):
+    """A claim; with `version` it is refused when the alert changed since."""
+
+    version: Version = 0
+
+
+class Resolve(Claim):
+    """How an alert ended."""
+
+    cause: Annotated[Text, Field(min_length=1, max_length=2000)]
+
+
+class Mute(Claim):
+    """Silence until a moment."""
+
+    until: ToCome
+    reason: Annotated[Text, Field(min_length=1, max_length=2000)]
+
+
+class Replay(Body):
+    """`confirmed`: replaying may send a reply once more."""
+
+    confirmed: bool = False

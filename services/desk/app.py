@@ -1,0 +1,220 @@
+"""Wires the desk: its database, clients, pages, API and loops; and what the command line does to people and tokens."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from services.desk.api.app import PREFIX, build_api
+from services.desk.api.coalesce import Coalescer
+from services.desk.api.parts import Api
+from services.desk.clients import Clients
+from services.desk.clients.directory import Directory
+from services.desk.consumer import Listener
+from services.desk.context import Desk, PageSet
+from services.desk.live.feed import LiveFeed
+from services.desk.live.presence import Presence
+from services.desk.usecases.acts import Acts
+from services.desk.usecases.attempts import Attempts
+from services.desk.usecases.passwords import Passwords
+from services.desk.usecases.people import Changes, People
+from services.desk.usecases.repeat import Answers
+from services.desk.usecases.sessions import Sessions
+from services.desk.usecases.tokens import KeysToIntake, Tokens
+from services.desk.usecases.writing import Writing
+from services.desk.web.app import build_web
+from services.kit.app import Check, Mount, Service, Worker
+from services.kit.clock import Clock, SystemClock
+from services.kit.rpc import Caller
+
+if TYPE_CHECKING:
+    from services.desk.domain.people import Token, User
+    from services.kit.backends import Parts
+    from services.kit.uow import Database
+
+_SWEEP_S = 300.0
+
+
+class _Sweeper:
+    """The loop that deletes what is over: sessions, stored answers, files that were never sent."""
+
+    name = "desk-sweeper"
+
+    def __init__(self, *sweeps: Callable[[], int]) -> None:
+        self._sweeps = sweeps
+
+    def run(self, stop: threading.Event) -> None:
+        """Sweeps every five minutes."""
+        while not stop.wait(_SWEEP_S):
+            for sweep in self._sweeps:
+                sweep()
+
+
+def build(parts: Parts, *, pages: Callable[[Desk], PageSet] | None = None) -> Service:
+    """The desk as a service: `/` and `/api/v1`, the live feed, and intake's copy of the tokens."""
+    clock, database = parts.clock, parts.database
+    clients = Clients.connect(Caller(service="desk", keys=parts.keys, clock=clock), parts.channels)
+    passwords = Passwords()
+    sessions = Sessions(
+        database,
+        clock=clock,
+        passwords=passwords,
+        attempts=Attempts(limit=parts.settings.login_attempts, clock=clock),
+    )
+    tokens = Tokens(database, clock=clock)
+    keys_to_intake = KeysToIntake(database, clients.intake.put_access_keys, clock=clock)
+
+    def changed() -> None:
+        sessions.forget()
+        tokens.forget()
+        directory.forget()
+        keys_to_intake.changed()
+
+    people = People(database, clock=clock, passwords=passwords, changed=changed)
+    directory = Directory(people, clients, clock=clock)
+    writing = Writing(database, parts.blobs, clock=clock)
+    feed = LiveFeed()
+    presence = Presence(feed, clock=clock)
+    desk = Desk(
+        settings=parts.settings,
+        clock=clock,
+        keys=parts.keys,
+        blobs=parts.blobs,
+        clients=clients,
+        acts=Acts(clients, writing),
+        people=people,
+        sessions=sessions,
+        directory=directory,
+        writing=writing,
+        presence=presence,
+        live=feed,
+    )
+    answers = Answers(database, clock=clock)
+    contacts = Coalescer(clients.intake.accept)
+    page_set = (pages or _pages())(desk)
+    workers: list[Worker] = [
+        Listener(parts.log, feed, presence, clock=clock),
+        keys_to_intake,
+        _Sweeper(sessions.prune, answers.prune, writing.sweep),
+    ]
+    return Service(
+        name="desk",
+        database=database,
+        workers=workers,
+        mounts=[
+            Mount(PREFIX, build_api(desk, Api(tokens, answers, contacts))),
+            Mount("/", build_web(desk, page_set)),
+        ],
+        checks=[Check("desk database", database.ping)],
+        on_stop=[feed.close, contacts.close, passwords.close, clients.operations.close],
+    )
+
+
+def _pages() -> Callable[[Desk], PageSet | None]:
+    """The desk's pages; none where they are not installed."""
+    found: Callable[[Desk], PageSet | None] | None = getattr(
+        importlib.import_module("services.desk.pages"), "build_pages", None
+    )
+    return found or (lambda _desk: None)
+
+
+# --- for the command line: with or without the running process, by the database alone ---
+
+
+def create_user(  # noqa: PLR0913 (a person has this many parts)
+    database: Database,
+    *,
+    email: str,
+    roles: Iterable[str],
+    name: str = "",
+    brand_ids: Iterable[str] = (),
+    teams: Iterable[str] = (),
+    language: str = "it",
+    clock: Clock | None = None,
+) -> str:
+    """Makes a person and returns the random password."""
+    people, passwords = _people(database, clock)
+    try:
+        _, password = people.create(
+            email=email,
+            name=name or email.partition("@")[0],
+            roles_=roles,
+            brand_ids=brand_ids,
+            teams=teams,
+            language=language,
+            must_change=False,
+        )
+    finally:
+        passwords.close()
+    return password
+
+
+def first_user(database: Database, *, email: str, name: str = "", language: str = "it") -> str | None:
+    """Makes the first administrator and returns the password; None when there is somebody already."""
+    people, passwords = _people(database, None)
+    passwords.close()
+    if people.everybody():
+        return None
+    return create_user(database, email=email, roles=("admin",), name=name, language=language)
+
+
+def list_users(database: Database) -> Sequence[User]:
+    """Everybody, disabled ones too."""
+    people, passwords = _people(database, None)
+    passwords.close()
+    return people.everybody()
+
+
+def disable_user(database: Database, *, email: str, disabled: bool = True) -> User:
+    """Disables a person (or enables them again): sessions end within 5 s."""
+    people, passwords = _people(database, None)
+    passwords.close()
+    user = people.find_by_email(email)
+    return people.change(user.id, Changes(disabled=disabled), version=user.version, by="")
+
+
+def reset_password(database: Database, *, email: str) -> str:
+    """Gives a person a fresh random password and returns it."""
+    people, passwords = _people(database, None)
+    try:
+        return people.reset_password(people.find_by_email(email).id, by="")
+    finally:
+        passwords.close()
+
+
+def create_token(
+    database: Database,
+    *,
+    name: str,
+    scopes: Iterable[str],
+    brand_ids: Iterable[str] = (),
+    expires_at: datetime | None = None,
+    clock: Clock | None = None,
+) -> str:
+    """Makes an API token and returns its secret. The running process takes note within 2 s."""
+    people, passwords = _people(database, clock)
+    passwords.close()
+    _, secret = people.create_token(name=name, scopes=scopes, brand_ids=brand_ids, expires_at=expires_at)
+    return secret
+
+
+def list_tokens(database: Database) -> Sequence[Token]:
+    """All tokens, without their secrets."""
+    people, passwords = _people(database, None)
+    passwords.close()
+    return people.tokens()
+
+
+def revoke_token(database: Database, *, token_id: str) -> None:
+    """Ends a token. Raises `NotFound`."""
+    people, passwords = _people(database, None)
+    passwords.close()
+    people.revoke_token(token_id, by="")
+
+
+def _people(database: Database, clock: Clock | None) -> tuple[People, Passwords]:
+    passwords = Passwords(threads=1)
+    return People(database, clock=clock or SystemClock(), passwords=passwords), passwords
