@@ -24,9 +24,12 @@ from services.kit.egress import Egress
 from services.kit.errors import AscoltoError
 from services.kit.secrets import SecretBox
 from services.kit.uow import Database
+from services.social.domain.reason import Reason
+from services.social.domain.reason import sentence as words_of
 from services.social.store import alerts, config
 from services.social.store.alerts import Alert
 from services.social.store.config import Notice, Notifier
+from services.social.store.mentions import TONES
 from services.social.store.rows import micros, moment
 
 _LOOK_S = 1.0
@@ -47,12 +50,23 @@ class Outlets:
 
 
 def sentence(alert: Alert) -> str:
-    """The one sentence, the same in mail, webhook and desk: what, how many, when, what is usual."""
+    """The one sentence of an alert, in English, times in UTC."""
     began, updated = moment(alert.began_us), moment(alert.updated_us)
-    tone = ("", "negative ", "", "positive ")[alert.tone]
-    about = f" with {', '.join(f'“{term}”' for term in alert.terms[:3])}" if alert.terms else ""
-    span = f" between {began:%H:%M} and {updated:%H:%M} UTC" if began and updated else ""
-    return f"{alert.count} {tone}mentions about “{alert.watch_name}”{about}{span}; usual is {alert.usual:.0f}, rarely over {alert.usual_high:.0f}."
+    assert began is not None
+    assert updated is not None
+    reason = Reason(
+        count=alert.count,
+        tone=TONES[alert.tone].value,
+        terms=alert.terms,
+        began_at=began,
+        until=updated,
+        usual=alert.usual,
+        usual_high=alert.usual_high,
+        bin_minutes=alert.bin_minutes,
+        sources=alert.sources,
+        first_at=began,
+    )
+    return f"{alert.watch_name}: {words_of(reason)}"
 
 
 class NotifierWorker:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from services.kit.db.sql import Sql
 from services.kit.ids import new_id
 from services.kit.uow import Reader, Row, Uow
-from services.social.store.rows import Mapper
+from services.social.domain import alert as domain
+from services.social.store.mentions import TONES
+from services.social.store.rows import Mapper, micros, moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,7 @@ class Alert:
     resolved_us: int = 0
     muted_until_us: int = 0
     mute_reason: str = ""
+    unmuted_state: str = "raised"
     cause: str = ""
     count: int = 0
     usual: float = 0.0
@@ -97,7 +101,6 @@ BINS = Mapper("bins", Bin, key=("watch_id", "source", "at_us"))
 _NUMBER = Sql(
     "INSERT INTO counters (name, value) VALUES ('alert', 1) ON CONFLICT (name) DO UPDATE SET value = counters.value + 1 RETURNING value"
 )
-_LOCK = Sql("UPDATE alerts SET version = version + 1 WHERE id = :id RETURNING version")
 _LINK = Sql("INSERT INTO alert_mentions (alert_id, mention_id) VALUES (:alert_id, :mention_id) ON CONFLICT DO NOTHING")
 _LINKED = Sql("SELECT mention_id FROM alert_mentions WHERE alert_id = :alert_id")
 _OF_MENTIONS = Sql("SELECT mention_id, alert_id FROM alert_mentions WHERE mention_id IN (:ids...)")
@@ -122,6 +125,39 @@ _MUTED_OUT = ALERTS.query("WHERE state = 'muted' AND muted_until_us > 0 AND mute
 _ENDED = ALERTS.query("WHERE ended_us = 0 AND updated_us < :before_us AND state NOT IN ('resolved', 'false_alarm')")
 
 
+_SAME = ("id", "watch_id", "brand_id", "source", "owner", "count", "usual", "usual_high", "peak", "score", "bin_minutes", "reach", "terms", "sources", "first_mention_id", "cause", "mute_reason", "ticket_ids", "version")  # fmt: skip
+_TIMES = ("raised", "began", "updated", "ended", "claimed", "answered", "resolved")
+
+
+def noun(row: Alert) -> domain.Alert:
+    """The domain's alert of a row."""
+    values: dict[str, Any] = {name: getattr(row, name) for name in _SAME}
+    values |= {f"{name}_at": moment(getattr(row, f"{name}_us")) for name in _TIMES}
+    return domain.Alert(
+        **values,
+        tone=TONES[row.tone].value,
+        state=domain.State(row.state),
+        severity=domain.Severity(row.severity),
+        negative_count=row.count,
+        muted_until=moment(row.muted_until_us),
+        unmuted_state=domain.State(row.unmuted_state),
+    )
+
+
+def with_noun(row: Alert, noun: domain.Alert) -> Alert:
+    """The row after the domain changed its alert."""
+    values: dict[str, Any] = {name: getattr(noun, name) for name in _SAME}
+    values |= {f"{name}_us": micros(at) if (at := getattr(noun, f"{name}_at")) else 0 for name in _TIMES}
+    return replace(
+        row,
+        **values,
+        state=noun.state.value,
+        severity=noun.severity.value,
+        muted_until_us=micros(noun.muted_until) if noun.muted_until else 0,
+        unmuted_state=noun.unmuted_state.value,
+    )
+
+
 def next_number(uow: Uow) -> int:
     """The next short number."""
     return int(uow.rows(_NUMBER)[0][0] or 0)
@@ -131,13 +167,6 @@ def find_alert(reader: Reader, alert_id: str) -> Alert | None:
     """An alert, or None."""
     row = reader.row(ALERTS.by_key, {"id": alert_id})
     return ALERTS.make(row) if row else None
-
-
-def lock_alert(uow: Uow, alert_id: str) -> Alert | None:
-    """An alert for changing: its version is one higher than the one people saw."""
-    if not uow.rows(_LOCK, {"id": alert_id}):
-        return None
-    return find_alert(uow, alert_id)
 
 
 def add_alert(uow: Uow, alert: Alert) -> None:

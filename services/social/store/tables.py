@@ -145,6 +145,7 @@ ALERTS = Table(
     Column("resolved_us", BigInteger, nullable=False),
     Column("muted_until_us", BigInteger, nullable=False),
     Column("mute_reason", Text, nullable=False),
+    Column("unmuted_state", Text, nullable=False),  # the state a mute ends in
     Column("cause", Text, nullable=False),
     Column("count", Integer, nullable=False),
     Column("usual", Float, nullable=False),
