@@ -184,7 +184,7 @@ class _Reader:
         )
 
 
-def _flat(parts: list[Node], kind: type[And] | type[Or]) -> tuple[Node, ...]:
+def _flat(parts: list[Node], kind: type[And | Or]) -> tuple[Node, ...]:
     flat: list[Node] = []
     for part in parts:
         flat.extend(part.parts if isinstance(part, And | Or) and isinstance(part, kind) else (part,))
