@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,13 @@ from services.kit.bus.local import LocalLog
 from services.kit.clock import ManualClock
 from services.kit.db.sqlite import SqliteDatabase
 from tests import kitlib
+
+
+def pytest_pycollect_makeitem(name: str, obj: Any) -> None:
+    """A `Test…` class that forgets a part of its contract is an error; pytest would pass over it in silence."""
+    if name.startswith("Test") and inspect.isabstract(obj):
+        missing = ", ".join(sorted(obj.__abstractmethods__))
+        raise pytest.UsageError(f"{name} does not give {missing} of its contract.")
 
 
 @pytest.fixture(scope="session", autouse=True)

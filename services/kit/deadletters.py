@@ -28,9 +28,9 @@ _PARK = Sql(
     " ON CONFLICT (group_name, event_id) DO UPDATE SET attempts = dead_letters.attempts + 1,"
     " last_us = excluded.last_us, last_reason = excluded.last_reason"
 )
-_GET = Sql(f"SELECT {_COLUMNS} FROM dead_letters WHERE id = :id")  # noqa: S608
+_GET = Sql(f"SELECT {_COLUMNS} FROM dead_letters WHERE id = :id")  # noqa: S608 (as above)
 _LIST = Sql(
-    f"SELECT {_COLUMNS} FROM dead_letters WHERE handled_us = 0 AND id > :after ORDER BY id LIMIT :limit"  # noqa: S608
+    f"SELECT {_COLUMNS} FROM dead_letters WHERE handled_us = 0 AND id > :after ORDER BY id LIMIT :limit"  # noqa: S608 (as above)
 )
 _IDS = Sql(
     "SELECT id FROM dead_letters WHERE handled_us = 0 AND (:reason_kind = '' OR reason_kind = :reason_kind)"
