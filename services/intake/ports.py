@@ -5,6 +5,7 @@ Errors a channel raises, and what is done:
 Unparsable    the bytes cannot be understood     stored, a ticket "not rendered", a row in quarantine, replay after a fix
 OverBudget    not within the time given          stored as pending, parsed later by a worker with a larger budget
 NotSent       surely not accepted                tried again (`retry`) or failed
+Elsewhere     the customer is to be reached by another  sent by the brand's account of that channel
 Uncertain     may have been accepted             `unknown`: a person decides. So is every other exception of `send`
 Forbidden, Unauthenticated (kit.errors)          401 or 403, nothing stored
 """
@@ -57,6 +58,7 @@ __all__ = [
     "Capabilities",
     "Channel",
     "Door",
+    "Elsewhere",
     "Feed",
     "Identity",
     "Inbound",
@@ -65,6 +67,7 @@ __all__ = [
     "NotSent",
     "Outbound",
     "OverBudget",
+    "Presence",
     "RawContact",
     "RawRequest",
     "Receipt",
@@ -77,6 +80,7 @@ __all__ = [
     "Uncertain",
     "Unparsable",
     "Verifies",
+    "Visitors",
 ]
 
 
@@ -110,6 +114,32 @@ class Uncertain(Exception):
     """The answer of the provider was lost after the message left: nobody knows."""
 
 
+class Elsewhere(Exception):
+    """The customer has left this channel and gave an address: `channel` carries the answer to `to`."""
+
+    def __init__(self, channel: str, to: Sequence[Identity]) -> None:
+        super().__init__(f"to be sent by {channel}")
+        self.channel, self.to = channel, tuple(to)
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Whether a visitor is there, and how else to reach them."""
+
+    connected: bool
+    gone_s: float = 0.0
+    email: str = ""
+    name: str = ""
+
+
+class Visitors(Protocol):
+    """Where a live channel puts an answer: into the conversation's history, and before the visitor's eyes."""
+
+    def post(self, conversation: str, *, client_id: str, author: str, text: str, automatic: bool) -> Presence:
+        """Stores the message once per `client_id`, shows it to who is connected. Raises `NotFound`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class RawRequest:
     """One HTTP request to `/hooks/{channel}/{account}`, body whole. Header names are lower case."""
@@ -132,6 +162,7 @@ class Tools:
     egress: Egress
     blobs: Blobs
     data: Path
+    visitors: Visitors | None = None
 
 
 class Channel(Protocol):
