@@ -37,7 +37,7 @@ class LanguageModel:
             return "", 0.0
         with self._lock:
             if self._identifier is None:
-    XX
+                self._identifier = LanguageIdentifier.from_model_file(MODEL_FILE)  # type: ignore[no-untyped-call] # py3langid has no types
                 self._identifier.set_languages(list(self._languages))
             ranked = self._identifier.rank(plain)
         scores = [float(score) / _TEMPERATURE for _, score in ranked]
