@@ -106,14 +106,11 @@ class Contact:
     trace_id: str = ""
     cause_id: str = ""
     person_hash: bytes = b""
+    suffix: str = ""  # part of the id that the ids of what it opens share: a second try makes the same ones
+    interaction_id: str = ""
     source: object = field(default=None, compare=False, repr=False)
 
     @property
     def by_person(self) -> bool:
         """Whether a person wrote it."""
         return self.automatic is Automatic.PERSON
-
-    @property
-    def suffix(self) -> str:
-        """The part of the id that the ids of what it opens share, so that a second try makes the same ones."""
-        return self.id.partition("_")[2] or self.id

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from services.kit.db.sql import Sql
@@ -23,6 +24,7 @@ COLUMNS = ", ".join(NAMES)
 _ALL = (*NAMES, "live", "open_key")
 _FIXED = {"id", "number", "brand_id", "opened_us", "open_key", "live", "capabilities", "channel"}
 _MOVING = [name for name in NAMES if name not in _FIXED]
+_MOVING_OF = attrgetter(*_MOVING)
 
 _LOCK = Sql(f"UPDATE tickets SET version = version WHERE id IN (:ids...) RETURNING {COLUMNS}")  # noqa: S608 - fixed names
 _GET = Sql(f"SELECT {COLUMNS} FROM tickets WHERE id IN (:ids...)")  # noqa: S608 - fixed names
@@ -68,7 +70,7 @@ def of_row(row: Row, unpack: Unpack) -> Ticket:
 
 
 def _values(ticket: Ticket) -> dict[str, str | int | bytes]:
-    values: dict[str, str | int | bytes] = {name: getattr(ticket, name) for name in _MOVING}
+    values: dict[str, str | int | bytes] = dict(zip(_MOVING, _MOVING_OF(ticket), strict=True))
     values["id"] = ticket.id
     values["state"] = int(ticket.state)
     values["tags"] = _TAG_BREAK.join(ticket.tags)

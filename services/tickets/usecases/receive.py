@@ -52,11 +52,11 @@ def receive_contacts(uow: Uow, contacts: Sequence[Contact], *, directory: Direct
 
     Idempotent by contact id. Contacts are taken in the order given. Locks customers, then tickets.
     """
-    known = interactions.known(uow, [wire.interaction_id(contact) for contact in contacts])
+    known = interactions.known(uow, [contact.interaction_id for contact in contacts])
     fresh: list[Contact] = []
     for contact in contacts:
-        if wire.interaction_id(contact) not in known:
-            known.add(wire.interaction_id(contact))
+        if contact.interaction_id not in known:
+            known.add(contact.interaction_id)
             fresh.append(contact)
     if not fresh:
         return 0
@@ -69,15 +69,16 @@ def receive_contacts(uow: Uow, contacts: Sequence[Contact], *, directory: Direct
     for contact in fresh:
         customer = _customer(batch, contact)
         on, opened = _ticket(batch, contact, customer)
-        interaction_id = wire.interaction_id(contact)
-        ticket.receive(on, contact, interaction_id=interaction_id, now_us=now_us)
+        ticket.receive(on, contact, interaction_id=contact.interaction_id, now_us=now_us)
         on.rev = next(revs)
         interaction = wire.of_contact(
             contact, on, customer_id=customer.id, seq=on.interactions, rev=on.rev, now_us=now_us
         )
-        for act, text, occurred_us in parked.get(interactions.parent_key(contact.account_id, contact.external_id), ()):
-            wire.amend(interaction, act, text, occurred_us)
-            on.excerpt = wire.last_words(interaction)
+        if parked:
+            key = interactions.parent_key(contact.account_id, contact.external_id)
+            for act, text, occurred_us in parked.get(key, ()):
+                wire.amend(interaction, act, text, occurred_us)
+                on.excerpt = wire.last_words(interaction)
         rows.append(wire.row(interaction, account_id=contact.account_id))
         out.append(events.contact_recorded(contact, interaction, on, opened=opened))
         if opened:

@@ -65,8 +65,11 @@ def contact_of(envelope: Envelope, message: ContactReceived) -> Contact:
             for one in message.identities
         )
     scope = scope_of(sender.kind, channel=channel, account_id=account_id, brand_id=brand_id)
+    suffix = message.contact_id.partition("_")[2] or message.contact_id
     return Contact(
         id=message.contact_id,
+        suffix=suffix,
+        interaction_id=f"int_{suffix}",
         brand_id=brand_id,
         account_id=account_id,
         channel=channel,

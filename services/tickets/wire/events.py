@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from ascolto.common.v1.envelope_pb2 import Blob
 from ascolto.tickets.v1.events_pb2 import (
@@ -34,6 +35,11 @@ class Way:
     references: Sequence[str] = ()
 
 
+def moment(micros: int) -> datetime:
+    """A moment of a row for an envelope."""
+    return datetime.fromtimestamp(micros / 1_000_000, UTC)
+
+
 def contact_recorded(contact: Contact, interaction: Interaction, on: Ticket, *, opened: bool) -> Event:
     """The one event of a contact; it carries the ticket too."""
     return Event(
@@ -43,6 +49,7 @@ def contact_recorded(contact: Contact, interaction: Interaction, on: Ticket, *, 
         rev=interaction.rev,
         payload=InteractionRecorded(interaction=interaction, ticket=ticket(on), opened=opened),
         brand_id=on.brand_id,
+        received_at=moment(contact.received_us),
         mode=Mode.LIVE if contact.live else Mode.IMPORT,
         cause_id=contact.cause_id,
         subject=contact.person_hash,
@@ -84,6 +91,7 @@ def _of_ticket(
         rev=rev,
         payload=payload,
         brand_id=on.brand_id,
+        received_at=moment(on.changed_us) if on.changed_us else None,
         subject=person,
     )
 
@@ -96,6 +104,7 @@ def customer_changed(of: Customer, *, live: bool = True, person: bytes = b"", tr
         aggregate_id=of.id,
         rev=of.rev,
         payload=CustomerChanged(customer=customer(of)),
+        received_at=moment(of.last_us) if of.last_us else None,
         mode=Mode.LIVE if live else Mode.IMPORT,
         subject=person,
         trace_id=trace_id,
@@ -144,5 +153,6 @@ def reply_requested(
         rev=rev,
         payload=payload,
         brand_id=on.brand_id,
+        received_at=moment(now_us),
         subject=person,
     )

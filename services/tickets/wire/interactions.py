@@ -42,16 +42,11 @@ class Written:
     data: Mapping[str, str] = field(default_factory=dict)
 
 
-def interaction_id(contact: Contact) -> str:
-    """The id of a contact's interaction: derived, so that the same contact can only be one."""
-    return f"int_{contact.suffix}"
-
-
 def of_contact(contact: Contact, ticket: Ticket, *, customer_id: str, seq: int, rev: int, now_us: int) -> Interaction:
     """A contact as it stands on its ticket."""
     message = cast("ContactReceived", contact.source)
     interaction = Interaction(
-        id=interaction_id(contact),
+        id=contact.interaction_id,
         ticket_id=ticket.id,
         brand_id=message.brand_id,
         direction=_IN,  # type: ignore[arg-type]  # the contract's number
@@ -61,33 +56,40 @@ def of_contact(contact: Contact, ticket: Ticket, *, customer_id: str, seq: int, 
         author_id=customer_id,
         author=getattr(message, "from"),
         text=message.text,
-        quoted_text=message.quoted_text,
         external_id=message.external_id,
         occurred_at=message.occurred_at if message.HasField("occurred_at") else message.received_at,
         recorded_at=stamp(now_us),
-        automatic=not contact.by_person,
-        not_rendered=message.not_rendered,
         rev=rev,
         language=message.language,
         subject=message.subject,
-        sender_verdict=message.sender_verdict,
         seq=seq,
-        suspicious=message.suspicious,
-        attachments=message.attachments,
-        to=message.to,
-        cc=message.cc,
     )
-    if message.HasField("body"):
-        interaction.body.CopyFrom(message.body)
-    if message.HasField("html"):
-        interaction.html.CopyFrom(message.html)
-    if message.HasField("raw"):
-        interaction.raw.CopyFrom(message.raw)
+    _add_seldom(interaction, message)
+    if not contact.by_person:
+        interaction.automatic = True
+    return interaction
+
+
+_SELDOM = ("quoted_text", "not_rendered", "sender_verdict", "suspicious")
+_SELDOM_MANY = ("attachments", "to", "cc")
+_SELDOM_BLOBS = ("body", "html", "raw")
+
+
+def _add_seldom(interaction: Interaction, message: ContactReceived) -> None:
+    """What most contacts lack: the constructor pays for each argument it is given."""
+    for name in _SELDOM:
+        if value := getattr(message, name):
+            setattr(interaction, name, value)
+    for name in _SELDOM_MANY:
+        if values := getattr(message, name):
+            getattr(interaction, name).extend(values)
+    for name in _SELDOM_BLOBS:
+        if message.HasField(name):  # type: ignore[arg-type]  # names of the contract
+            getattr(interaction, name).CopyFrom(getattr(message, name))
     if message.reply_to:
         interaction.event_data[_REPLY_TO] = message.reply_to
     if message.message_id and message.message_id != message.external_id:
         interaction.event_data[_MESSAGE_ID] = message.message_id
-    return interaction
 
 
 def of_written(written: Written, ticket: Ticket, *, seq: int, rev: int, now_us: int) -> Interaction:
