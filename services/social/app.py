@@ -1,0 +1,170 @@
+"""Wires the social service: the only file that sees both its sides."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import grpc
+
+from ascolto.social.v1.service_pb2_grpc import add_SocialServicer_to_server
+from services.kit.app import Check, Service
+from services.kit.backends import Parts
+from services.kit.clock import Clock
+from services.kit.errors import Unavailable
+from services.kit.uow import Database, Lane
+from services.social import wire
+from services.social.consumer import consumptions
+from services.social.domain.text import content_key, normalise
+from services.social.listening import Deps as ListeningDeps
+from services.social.listening import Supervisor
+from services.social.models.language import LanguageModel
+from services.social.models.sketch import Window, signature
+from services.social.models.tone import ToneModel
+from services.social.notifying import NotifierWorker, Outlets
+from services.social.ports import Scored
+from services.social.rpc import SocialService
+from services.social.rpc.deps import Deps
+from services.social.store import config, mentions
+from services.social.store.config import Watch
+from services.social.store.mentions import TONES
+from services.social.store.rows import micros
+from services.social.usecases.configure import Configure
+from services.social.usecases.detect import close_silent
+from services.social.usecases.ingest import Ingest
+from services.social.usecases.watching import Watching
+
+_SURE_OF_LANGUAGE = 0.5
+_HOUSEKEEPING_S = 10.0
+_FOLD = timedelta(hours=72)
+_REMEMBERED = 4000
+
+
+class ModelScorer:
+    """Language and tone by the fitted weights; without models every tone is unknown."""
+
+    def __init__(self, *, tones: bool) -> None:
+        self._language = LanguageModel()
+        self._tone = ToneModel() if tones else None
+
+    def score(self, texts: Sequence[str], languages: Sequence[str]) -> list[Scored]:
+        """One result a text, in order."""
+        told = [self._language.tell(text, hint=hint) for text, hint in zip(texts, languages, strict=True)]
+        known = [code if sure >= _SURE_OF_LANGUAGE else "" for code, sure in told]
+        if self._tone is None:
+            return [Scored(language, 0, 0.0, 0.0) for language in known]
+        verdicts = self._tone.judge(texts, [code for code, _ in told])
+        return [
+            Scored(language, [tone.value for tone in TONES].index(one.tone), one.confidence, one.negative)
+            for language, one in zip(known, verdicts, strict=True)
+        ]
+
+
+@dataclass(slots=True)
+class Originals:
+    """Which mention a text nearly repeats, over 72 hours; filled from the store when it is first asked."""
+
+    database: Database
+    clock: Clock
+    _window: Window = field(default_factory=Window)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _filled: bool = False
+
+    def find_or_add(self, mention_id: str, normalised: str, at_s: float) -> str:
+        """The original's id, or "" when this one is the first of its kind."""
+        mark = signature(normalised)
+        with self._lock:
+            if not self._filled:
+                self._fill()
+            found = self._window.find(mark, at_s)
+            if not found:
+                self._window.add(mention_id, mark, at_s)
+        return found
+
+    def _fill(self) -> None:
+        with self.database.read() as reader:
+            newest = mentions.list_newest(reader, micros(self.clock.now()), _REMEMBERED)
+        known = [(row, normalise(row.text)) for row in reversed(newest) if not row.repost_of]
+        self._window.fill((row.id, plain, row.occurred_us / 1e6) for row, plain in known if content_key(plain))
+        self._filled = True
+
+
+class Housekeeping:
+    """Ends silent episodes, unmutes what is due, forgets old keys of likeness; a `Worker`."""
+
+    name = "social-housekeeping"
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
+
+    def run(self, stop: threading.Event) -> None:
+        """Each ten seconds."""
+        while not stop.wait(_HOUSEKEEPING_S):
+            self.run_once()
+
+    def run_once(self) -> None:
+        """What is due now."""
+        before_us = micros(self._clock.now() - _FOLD)
+        self._database.write(lambda uow: close_silent(uow, self._clock))
+        self._database.write(lambda uow: mentions.drop_folds(uow, before_us), lane=Lane.BULK)
+
+
+def build(parts: Parts) -> Service:
+    """The service with its calls, the detector, the readers of sources and the notifier."""
+    database, clock = parts.database, parts.clock
+    watching = Watching(database)
+    ingest = Ingest(
+        database=database,
+        clock=clock,
+        watching=watching,
+        scorer=ModelScorer(tones=parts.settings.models),
+        find_original=Originals(database, clock).find_or_add,
+        seen=wire.mention_seen,
+        scored=wire.mention_scored,
+    )
+    configure = Configure(database, parts.secrets)
+    service = SocialService(Deps(database, clock, ingest, configure, watching))
+    holder = f"{socket.gethostname()}:{os.getpid()}"
+    listening = ListeningDeps(database, clock, parts.secrets, parts.egress, parts.leases, watching, ingest, holder)
+    outlets = Outlets(parts.egress, parts.settings.smtp_out, parts.settings.url())
+    return Service(
+        name="social",
+        database=database,
+        rpc=(_adder(service),),
+        consumers=consumptions(clock),
+        workers=(
+            Supervisor(listening),
+            NotifierWorker(database, parts.secrets, clock, outlets),
+            Housekeeping(database, clock),
+        ),
+        checks=(Check("sources", lambda: _check_sources(database), critical=False),),
+    )
+
+
+def _check_sources(database: Database) -> None:
+    with database.read() as reader:
+        sick = [row.name for row in config.list_sources(reader) if row.enabled and row.state == "failing"]
+    if sick:
+        raise Unavailable(f"These sources fail: {', '.join(sick)}.")
+
+
+def _adder(service: SocialService) -> Callable[[grpc.Server], None]:
+    def add(server: grpc.Server) -> None:
+        add_SocialServicer_to_server(service, server)
+
+    return add
+
+
+def ensure_watch(parts: Parts, *, brand_id: str, brand: str) -> str:
+    """The watch a new brand begins with: its name, and what is handed over as batches. Repeatable; returns its id."""
+    with parts.database.read() as reader:
+        known = [watch for watch in config.list_watches(reader) if watch.brand_id == brand_id]
+    if known:
+        return known[0].id
+    quoted = brand.replace('"', " ").strip()
+    watch = Watch(id="", name=brand, brand_id=brand_id, query=f'"{quoted}" OR source:replay')
+    return Configure(parts.database, parts.secrets).put_watch(watch).id

@@ -1,0 +1,145 @@
+"""Alerts: listed with the proof that detection is awake, shown with their evidence, changed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from ascolto.social.v1 import events_pb2 as events
+from ascolto.social.v1 import service_pb2 as pb
+from services.kit.errors import NotFound
+from services.kit.rpc import person_of
+from services.social import wire
+from services.social.domain.detector import FAST_BIN_S
+from services.social.domain.reason import authors_by_reach, lifts, terms_of
+from services.social.rpc.deps import Calls, limit_of
+from services.social.store import alerts, config, mentions, pages
+from services.social.store.alerts import Alert, Bin
+from services.social.store.mentions import Mention
+from services.social.store.rows import micros, moment
+from services.social.usecases.act import AlertAct, change_alert
+
+_HISTORY = 3  # times the episode is shown before it
+_SHORTEST = timedelta(hours=2)
+_MOST_BINS = 300
+_POSTS = 50
+_BIN_US = int(FAST_BIN_S * 1e6)
+
+
+class AlertCalls(Calls):
+    """See the module."""
+
+    def ListAlerts(self, request: pb.ListAlertsRequest, context: Any) -> pb.ListAlertsResponse:
+        """A page of alerts, newest first, and what says whether silence can be believed."""
+        with self._deps.database.read() as reader:
+            found, following, total = pages.page_of_alerts(
+                reader,
+                states=request.states,
+                brand_id=request.brand_id,
+                brands=person_of(context).brand_ids,
+                after=request.page.after,
+                limit=limit_of(request.page),
+            )
+            last_us = alerts.last_raised_us(reader)
+            read_since = mentions.count_since(reader, last_us)
+            judged, real = alerts.judged(reader)
+            sick = [row for row in config.list_sources(reader) if row.enabled and row.state != "on"]
+        return pb.ListAlertsResponse(
+            alerts=[wire.alert(row) for row in found],
+            next=following,
+            total=total,
+            mentions_since=read_since,
+            last_alert_at=wire.stamp(last_us),
+            judged=judged,
+            judged_real=real,
+            sick_sources=[wire.source(row) for row in sick],
+        )
+
+    def GetAlert(self, request: pb.GetAlertRequest, context: Any) -> pb.AlertDetail:
+        """An alert with chart, terms, authors, posts and timeline."""
+        with self._deps.database.read() as reader:
+            row = alerts.find_alert(reader, request.id)
+            if row is None or not person_of(context).sees_brand(row.brand_id):
+                raise NotFound(f"There is no alert {request.id}.")
+            watch = config.find_watch(reader, row.watch_id)
+            found = mentions.find_mentions(reader, alerts.linked_mentions(reader, row.id))
+            evidence = sorted(found.values(), key=lambda one: one.occurred_us)
+            background = mentions.list_of_watch(reader, row.watch_id, row.began_us - 14 * 86_400_000_000, row.began_us)
+            since_us, until_us = _span(row, micros(self._deps.clock.now()))
+            bins = alerts.list_bins(reader, row.watch_id, since_us, until_us)
+            timeline = alerts.timeline(reader, row.id)
+        usual = Counter(term for one in background for term in terms_of(one.text))
+        words = frozenset(word.lstrip("#@") for one in evidence for word in one.matched)
+        terms = lifts([one.text for one in evidence], usual, len(background), leave_out=words)
+        authors = authors_by_reach((one.author_handle, one.followers) for one in evidence)
+        widest = max(evidence, key=lambda one: one.reach, default=None)
+        return pb.AlertDetail(
+            alert=wire.alert(row),
+            bins=_bins(bins, row.source, since_us, until_us, micros(self._deps.clock.now())),
+            terms=[pb.Lift(term=one.term, count=one.count, lift=one.lift) for one in terms],
+            sources=[
+                pb.Lift(term=name, count=count) for name, count in Counter(one.source for one in evidence).most_common()
+            ],
+            authors=[pb.AuthorReach(handle=one.handle, followers=one.followers, count=one.count) for one in authors],
+            posts=[wire.mention(one) for one in _representative(evidence)],
+            timeline=[wire.happening(one) for one in timeline],
+            query=watch.query if watch else "",
+            series=f"{row.watch_name} × {row.source} × negative",
+            threshold=row.threshold,
+            threshold_reason="the series' own high, learned from what is usual for it",
+            first=wire.mention(evidence[0]) if evidence else None,
+            widest=wire.mention(widest) if widest else None,
+        )
+
+    def ChangeAlert(self, request: pb.ChangeAlertRequest, context: Any) -> events.Alert:
+        """claim, assign, mute, unmute, escalate, resolve, false_alarm, link_ticket."""
+        person = person_of(context)
+        act = AlertAct(
+            act=request.act,
+            user_id=request.user_id or person.user_id,
+            version=request.version,
+            until=moment(wire.micros(request.until)),
+            reason=request.reason,
+            cause=request.cause,
+            ticket_id=request.ticket_id,
+            assignee=request.assignee,
+        )
+        return wire.alert(change_alert(self._deps.database, request.id, act, person, self._deps.clock))
+
+
+def _span(row: Alert, now_us: int) -> tuple[int, int]:
+    until_us = min(now_us, (row.ended_us or row.updated_us) + 6 * _BIN_US) + 1
+    length_us = max(until_us - row.began_us, int(_SHORTEST.total_seconds() * 1e6))
+    since_us = max(row.began_us - _HISTORY * length_us, until_us - _MOST_BINS * _BIN_US)
+    return since_us - since_us % _BIN_US, until_us
+
+
+def _bins(stored: Sequence[Bin], source: str, since_us: int, until_us: int, now_us: int) -> list[pb.Bin]:
+    """Every bin of the span: silence is zero, and the one under way is marked open."""
+    known = {one.at_us: one for one in stored if one.source == source}
+    made: list[pb.Bin] = []
+    expected = high = 0.0
+    for at_us in range(since_us, until_us, _BIN_US):
+        one = known.get(at_us)
+        if one is not None:
+            expected, high = one.expected, one.high
+        made.append(
+            pb.Bin(
+                at=wire.stamp(at_us),
+                negative=one.negative if one else 0,
+                neutral=one.neutral if one else 0,
+                positive=one.positive if one else 0,
+                reach=one.reach if one else 0,
+                expected=expected,
+                high=high,
+                open=at_us + _BIN_US > now_us,
+            )
+        )
+    return made
+
+
+def _representative(evidence: Sequence[Mention]) -> list[Mention]:
+    """Originals before copies, surest and widest first; at most 50."""
+    return sorted(evidence, key=lambda one: (bool(one.repost_of), -one.risk))[:_POSTS]
