@@ -12,7 +12,14 @@ from services.search.domain.query import Filter, Node
 
 
 class IndexDamaged(Exception):
-    """The index cannot be trusted: a file is gone or changed, or the engine failed on it. Rebuild it."""
+    """The index cannot be trusted: a file is gone or changed, or the engine failed on it.
+
+    `certain` when a file is not what it was, or the engine broke; otherwise its files should be compared first.
+    """
+
+    def __init__(self, message: str, *, certain: bool = True) -> None:
+        super().__init__(message)
+        self.certain = certain
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +132,10 @@ class Index(Protocol):
 
     def close(self) -> None:
         """Ends writing; readers under way finish."""
+        ...
+
+    def discard(self) -> None:
+        """Removes it from the disk; readers under way finish."""
         ...
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 MESSAGE, NOTE, TICKET, MENTION, CUSTOMER = "message", "note", "ticket", "mention", "customer"
 KINDS = (MESSAGE, NOTE, TICKET, MENTION, CUSTOMER)
 OF_A_TICKET = frozenset({MESSAGE, NOTE})
+WITH_FACTS = OF_A_TICKET | {TICKET}
 
 # What a caller needs beside `search:read` to be shown a kind.
 PRIVATE_KINDS = {NOTE: "tickets:read", CUSTOMER: "tickets:read"}

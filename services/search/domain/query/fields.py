@@ -55,6 +55,7 @@ FIELDS = (
             ("mine", ("mio", "miei")),
             ("unsolved", ("irrisolto", "active")),
             ("automatic", ("automatico",)),
+            ("any", ("tutto", "all", "qualsiasi")),
         ),
     ),
     Field(

@@ -13,6 +13,7 @@ _OPERATORS = {
     "OR": "or", "OPPURE": "or", "ODER": "or", "OU": "or", "|": "or", "||": "or", "AND": "and", "&": "and", "&&": "and",
     "NOT": "not", "NON": "not", "NICHT": "not",
 }  # fmt: skip
+_PHONE = re.compile(r"\+\(?\d[\d ().\-/]{6,20}\d(?![\w@])")  # with its country code, as people space it
 _STOPS = frozenset(" \t\r\n()")
 DEFAULT_NEAR = 5
 
@@ -57,6 +58,8 @@ def _token(text: str, place: int, letter: str) -> Token:
         return Token("near", distance, place, near.end())
     if (field := _FIELD.match(text, place)) and field[1].lower() not in _PLAIN:
         return _field(text, place, field)
+    if letter == "+" and (phone := _PHONE.match(text, place)):
+        return Token("word", phone[0], place, phone.end())
     end = _run(text, place)
     run = text[place:end]
     if operator := _OPERATORS.get(run):

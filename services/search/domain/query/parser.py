@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from services.search.domain import words
+from services.search.domain import codes, words
 from services.search.domain.query import fields, lexer
 from services.search.domain.query.lexer import Token
 from services.search.domain.query.meaning import Meaning, field_node
@@ -51,7 +51,8 @@ def parse(text: str, reader: Reader) -> Asked:
 class _Parser:
     def __init__(self, text: str, reader: Reader, notes: list[str]) -> None:
         self._text, self._reader, self._notes = text, reader, notes
-        self._tokens = lexer.tokens(text)
+        whole = codes.recognise(text)[0] == "phone"  # spaces belong to a phone number
+        self._tokens = [Token("word", text, 0, len(text))] if whole else lexer.tokens(text)
         self._place = 0
         self._depth = 0
         self._terms = 0
@@ -215,7 +216,7 @@ class _Parser:
         meaning = field_node(field, token.value, self._reader, quoted=token.quoted)
         if meaning.reason:
             self._cross(token, meaning.reason, begin, suggestion=meaning.suggestion, field=field.name)
-            if meaning.node == EMPTY:
+            if meaning == Meaning(reason=meaning.reason, suggestion=meaning.suggestion):
                 return EMPTY
         else:
             self._chip(begin, token.end, field=field.name, value=token.value)

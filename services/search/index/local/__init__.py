@@ -130,7 +130,7 @@ class LocalIndex:
             self._writer.wait_merging_threads()
         self.manifest.update()
 
-    def abandon(self) -> None:
+    def discard(self) -> None:
         """Lets go of a damaged or retired index and removes its folder; readers under way keep their files open."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -148,4 +148,5 @@ def _engine(act: str) -> Iterator[None]:
     except (IndexDamaged, *_ENDINGS):
         raise
     except BaseException as error:
-        raise IndexDamaged(f"The index could not be {act}: {type(error).__name__}: {str(error)[:200]}") from error
+        sentence = f"The index could not be {act}: {type(error).__name__}: {str(error)[:200]}"
+        raise IndexDamaged(sentence, certain=not isinstance(error, Exception) or act != "searched") from error

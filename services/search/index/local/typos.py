@@ -19,6 +19,7 @@ from services.search.index.local.schema import kept
 Query = tantivy.Query
 Must, Should, MustNot = tantivy.Occur.Must, tantivy.Occur.Should, tantivy.Occur.MustNot
 _ROUNDS, _FETCHED, _MOST_FOUND, _MOST_SEEDS, _MOST_KEPT = 6, 12, 24, 4, 12
+_IN_USE, _MOST_CORRECTIONS = 2, 3
 _REMEMBERED, _STALE_S = 1000, 2.0
 _RARE = 0.2  # a spelling at most this common beside the word sought is taken for a typo of it
 
@@ -62,16 +63,21 @@ class Spellings:
                     found[other] = searcher.doc_freq("words", other)
             if len(found) >= _MOST_FOUND:
                 break
-        same = [Variant(text, count, is_correction=True) for text, count in found.items() if count > own * 2]
+        corrections = self._corrections(word, own, found)
+        corrected = {variant.text for variant in corrections}
         rare = [
             Variant(text, count, is_correction=False)
             for text, count in found.items()
-            if count <= max(1, own * _RARE) and not stems & self._analysis.stem_set(text)
+            if text not in corrected and count <= max(1, own * _RARE) and not stems & self._analysis.stem_set(text)
         ]
-        if own > 2:  # a word in use is not itself a typo
-            same = []
-        ranked = sorted(same, key=lambda variant: (words.distance(word, variant.text, 2), -variant.count))[:3]
-        return ranked + sorted(rare, key=lambda variant: -variant.count)[:_MOST_KEPT]
+        return corrections + sorted(rare, key=lambda variant: -variant.count)[:_MOST_KEPT]
+
+    def _corrections(self, word: str, own: int, found: dict[str, int]) -> list[Variant]:
+        """The commoner words a seldom one may stand for, nearest first; a word in use is not itself a typo."""
+        if own > _IN_USE:
+            return []
+        commoner = [(words.distance(word, text, 2), -count, text) for text, count in found.items() if count > own * 2]
+        return [Variant(text, -count, is_correction=True) for _, count, text in sorted(commoner)[:_MOST_CORRECTIONS]]
 
     def _inflected(self, searcher: tantivy.Searcher, word: str) -> list[str]:
         """Other forms of the word in use, whose misspellings count as its own."""

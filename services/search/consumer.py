@@ -1,0 +1,195 @@
+"""Reads the topics and keeps the index up to date: one commit a batch, then versions and positions in one transaction.
+
+The kit's own consumer writes its position with its effect; an index is no database, so here the order is: index
+commit first, position after. A crash between repeats the batch, which changes nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from google.protobuf.message import DecodeError
+
+from services.kit import crash, log
+from services.kit.blobs import Blobs
+from services.kit.bus import Log, Record
+from services.kit.clock import Clock
+from services.kit.deadletters import NEWER_SCHEMA, park, reason_of
+from services.kit.errors import AscoltoError, RateLimited, Unavailable
+from services.kit.ids import made_at
+from services.kit.inbox import Place, without_erased
+from services.kit.uow import Database, Uow, chunks
+from services.search import wire
+from services.search.domain.document import Change
+from services.search.store import versions
+from services.search.store.versions import Version
+from services.search.usecases.apply import Work, index_changes
+from services.search.usecases.generations import Generations
+
+GROUP = "search"
+_BATCH = 1000
+_FEW = 200  # a batch below this waits for the window, unless all was quiet
+_WINDOW_S = 0.15  # commits under load are this far apart; the first after quiet is at once
+_ROWS = 500  # versions a transaction, about 7 ms
+_WAIT_S = 1.0
+_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 15.0
+_AWAY = (Unavailable, RateLimited, ConnectionError, TimeoutError)
+_log = log.logger("search")
+Parked = list[tuple[Record, tuple[str, str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """How far the index is behind the log."""
+
+    events: int
+    age_s: float
+
+
+class Indexer:
+    """The one writer of the index, as a worker; `run_once` for tests and the command line."""
+
+    name = "search-indexer"
+
+    def __init__(
+        self, generations: Generations, database: Database, event_log: Log, blobs: Blobs, *, clock: Clock
+    ) -> None:
+        self._generations, self._database, self._log, self._blobs = generations, database, event_log, blobs
+        self._clock = clock
+        self._next: dict[Place, int] = {}
+        self._committed_at = 0.0
+        self.handled = 0
+        self.paused = ""
+
+    def run(self, stop: threading.Event) -> None:
+        """Indexes until `stop` is set."""
+        pause, seen = _PAUSE_S, 0
+        while not stop.is_set():
+            try:
+                self.start()
+                handled = self._step(stop)
+            except _AWAY as error:
+                self.paused = reason_of(error)[1]
+                _log.warning("index.paused", reason=self.paused)
+                stop.wait(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE_S)
+                continue
+            pause, self.paused = _PAUSE_S, ""
+            if not handled:
+                seen = self._log.wait(list(wire.CONSUMES), seen, _WAIT_S)
+        self._generations.close()
+
+    def run_once(self) -> int:
+        """Indexes all that waits now; returns how many events."""
+        self.start()
+        total = 0
+        while handled := self._step(None):
+            total += handled
+        return total
+
+    def start(self) -> None:
+        """Finds or makes the positions. Does nothing the second time."""
+        if self._next:
+            return
+        self._generations.open()
+        found: dict[Place, int] = {}
+        for topic in wire.CONSUMES:
+            for partition in self._log.partitions(topic):
+                place = Place(GROUP, topic, partition)
+                with self._database.read() as reader:
+                    position = place.find(reader)
+                if position is None:
+                    position = self._log.begin(topic, partition)
+                    self._register(place, position)
+                found[place] = position
+        self._next = found
+
+    def _register(self, place: Place, position: int) -> None:
+        now_us = self._generations.now_us()
+        self._database.write(lambda uow: place.register(uow, position, now_us))
+
+    def _step(self, stop: threading.Event | None) -> int:
+        batch = self._read()
+        count = sum(len(records) for records in batch.values())
+        if count == 0:
+            return 0
+        since = time.monotonic() - self._committed_at
+        if stop is not None and count < _FEW and since < _WINDOW_S:
+            stop.wait(_WINDOW_S - since)
+            batch = self._read()
+            count = sum(len(records) for records in batch.values())
+        self._apply(batch)
+        self._committed_at = time.monotonic()
+        self.handled += count
+        return count
+
+    def _read(self) -> dict[Place, list[Record]]:
+        found = {}
+        for place, position in self._next.items():
+            records = self._log.read(place.topic, place.partition, position, _BATCH)
+            if records:
+                found[place] = records
+        return found
+
+    def _apply(self, batch: dict[Place, list[Record]]) -> None:
+        changes: list[Change] = []
+        parked: Parked = []
+        for place, records in batch.items():
+            for record in self._not_erased(records):
+                if record.kind not in wire.CONSUMES[place.topic]:
+                    parked.append((record, (NEWER_SCHEMA, "This version does not know the kind.")))
+                    continue
+                try:
+                    changes += wire.changes(record, self._blobs)
+                except _AWAY:
+                    raise
+                except (AscoltoError, DecodeError, ValueError, TypeError, KeyError) as error:
+                    parked.append((record, reason_of(error)))
+        with self._generations.lock:
+            with self._database.read() as reader:
+                work = index_changes(reader, changes, self._generations.sources)
+            self._generations.write(work)
+            self._store(batch, work, parked)
+        for record, reason in parked:
+            _log.error("index.parked", event_id=record.event_id, kind=record.kind, reason_kind=reason[0])
+
+    def _not_erased(self, records: Sequence[Record]) -> list[Record]:
+        with self._database.read() as reader:
+            return without_erased(reader, records)
+
+    def _store(self, batch: dict[Place, list[Record]], work: Work, parked: Parked) -> None:
+        """Versions, then positions, after the index has committed: whatever is lost between is repeated."""
+        now_us = self._generations.now_us()
+        following = {place: records[-1].offset + 1 for place, records in batch.items()}
+
+        def write(uow: Uow) -> None:
+            for place, offset in following.items():
+                place.move(uow, self._next[place], offset, now_us)
+            for record, reason in parked:
+                park(uow, GROUP, [record], reason, now_us)
+            crash.point("search.consume.before_commit")
+
+        for part in chunks(work.versions, _ROWS):
+            self._database.write(partial(_put, part))
+        self._database.write(write)
+        self._next.update(following)
+        crash.point("search.consume.after_commit")
+
+    def behind(self) -> Behind:
+        """How many events wait, and how old the oldest is. Raises `Unavailable` when the log is away."""
+        self.start()
+        events, age_s = 0, 0.0
+        for place, position in list(self._next.items()):
+            waiting = self._log.read(place.topic, place.partition, position, 1)
+            if waiting:
+                events += max(1, self._log.end(place.topic, place.partition) - waiting[0].offset)
+                age_s = max(age_s, (self._clock.now() - made_at(waiting[0].event_id)).total_seconds())
+        return Behind(events, age_s)
+
+
+def _put(found: Sequence[Version], uow: Uow) -> None:
+    versions.put(uow, found)

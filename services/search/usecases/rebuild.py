@@ -1,0 +1,102 @@
+"""Builds a fresh index from the owners' rows while the old one answers, then switches. Goes on after a restart."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from services.kit import log
+from services.kit.errors import Unavailable
+from services.kit.uow import Database
+from services.search.ports import IndexDamaged, Owners
+from services.search.store.generations import Generation
+from services.search.usecases.apply import Work, index_scanned
+from services.search.usecases.generations import Generations
+
+SCANS = ("tickets", "customers", "mentions", "interactions")
+_DONE = -1
+_PAGE = 1000
+_PAGES_A_COMMIT = 10
+_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 15.0
+_BREATH_S = 0.002  # between pages, so that people's threads come first
+_log = log.logger("search")
+
+
+@dataclass(slots=True)
+class Rebuilder:
+    """A worker: waits until a rebuild is wanted, then does it."""
+
+    generations: Generations
+    owners: Owners
+    database: Database
+    name: str = "search-rebuild"
+
+    def run(self, stop: threading.Event) -> None:
+        """Rebuilds whenever it is asked for; owners that are away are waited for."""
+        self.generations.open()
+        pause = _PAUSE_S
+        while not stop.is_set():
+            if not self.generations.wanted.wait(0.5):
+                continue
+            try:
+                if self.run_once(stop):
+                    pause = _PAUSE_S
+            except (Unavailable, IndexDamaged) as error:
+                self.generations.last_error = str(error)
+                _log.warning("index.rebuild_waits", reason=type(error).__name__)
+                stop.wait(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE_S)
+
+    def run_once(self, stop: threading.Event | None = None) -> bool:
+        """Builds and switches. False when it was stopped on the way; what was done is kept."""
+        generations = self.generations
+        generations.open()
+        generation = generations.begin()
+        for what in SCANS:
+            if not self._scan(generation, what, stop):
+                return False
+        if generations.under_way is not generation:  # damaged meanwhile: begin again
+            return False
+        generations.wanted.clear()
+        generations.switch()
+        return True
+
+    def _scan(self, generation: Generation, what: str, stop: threading.Event | None) -> bool:
+        pending = Work()
+        pages = 0
+        totals = generation.total if generation.cursors else 0
+        counted = False
+        after = generation.cursors.get(what, 0)
+        while after != _DONE:
+            if (stop is not None and stop.is_set()) or self.generations.under_way is not generation:
+                return False
+            page = self.owners.scan(what, after, _PAGE)
+            if not counted and after == 0:
+                generation.total = totals + page.total
+                counted = True
+            with self.generations.lock:
+                with self.database.read() as reader:
+                    work = index_scanned(reader, page.changes)
+                self.generations.write(work, only_building=True, commit=False)
+            pending.versions += work.versions
+            generation.documents += len(page.changes)
+            after = _DONE if page.done else page.last_rev
+            generation.cursors[what] = after
+            pages += 1
+            if pages % _PAGES_A_COMMIT == 0 or page.done:
+                self._keep(generation, pending)
+                pending = Work()
+            if stop is not None:
+                stop.wait(_BREATH_S)
+        return True
+
+    def _keep(self, generation: Generation, pending: Work) -> None:
+        with self.generations.lock:
+            if self.generations.under_way is not generation or self.generations.building is None:
+                return
+            try:
+                self.generations.building.commit()
+            except IndexDamaged as error:
+                self.generations.give_up(self.generations.building, error)
+                return
+        self.generations.save(generation, pending)

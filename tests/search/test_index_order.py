@@ -1,0 +1,163 @@
+"""The index is the same whatever the order of arrival, with a rebuild between page read and write (spine, test 3)."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from pathlib import Path
+
+from ascolto.tickets.v1 import events_pb2 as pb
+from google.protobuf.message import Message
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from services.kit import topics
+from services.kit.db.sql import Sql
+from services.kit.ids import new_id
+from tests.search.world import World
+
+TICKETS = ("tkt_a", "tkt_b", "tkt_c")
+REWIND = Sql("UPDATE positions SET next_offset = 0")
+REASONS = Sql("SELECT reason_kind FROM dead_letters")
+WORDS = ("pacco", "rotto", "reso", "grazie")
+
+
+def act(world: World, name: str, dice: random.Random) -> list[tuple[str, Message]]:
+    """One change at the owner; returns its events, full state after the change."""
+    owner = world.owner
+    ticket_id = dice.choice(TICKETS)
+    interaction = owner.interactions[dice.choice(sorted(owner.interactions))] if owner.interactions else None
+    ticket = owner.tickets.get(ticket_id)
+    if name == "create" or interaction is None or ticket is None:
+        return [(topics.TICKETS, world.message(ticket_id, dice.choice(WORDS)))]
+    if name == "customer":
+        id_ = dice.choice(("cus_1", "cus_2"))
+        customer = pb.Customer(id=id_, name=dice.choice(WORDS), rev=owner.next_rev(), brand_ids=["brd_1"])
+        owner.customers[id_] = customer
+        return [(topics.CUSTOMERS, pb.CustomerChanged(customer=customer))]
+    if name == "facts":
+        ticket.state = dice.choice((pb.STATE_OPEN, pb.STATE_SOLVED, pb.STATE_SPAM))
+        del ticket.tags[:]
+        ticket.tags.append(dice.choice(WORDS))
+        ticket.rev = owner.next_rev()
+        return [(topics.TICKETS, pb.TicketChanged(ticket=ticket))]
+    if name == "edit":
+        interaction.text = f"{dice.choice(WORDS)} {dice.choice(WORDS)}"
+    elif name == "delete":
+        interaction.deleted, interaction.text = True, ""
+    elif name == "move":
+        interaction.ticket_id = ticket_id
+    interaction.rev = owner.next_rev()
+    now_on = owner.tickets[interaction.ticket_id]
+    return [(topics.TICKETS, pb.InteractionChanged(interaction=interaction, ticket=now_on))]
+
+
+def copy(events: list[tuple[str, Message]]) -> list[tuple[str, Message]]:
+    return [(topic, type(message).FromString(message.SerializeToString())) for topic, message in events]
+
+
+ACTS = st.lists(
+    st.sampled_from(("create", "create", "edit", "facts", "move", "delete", "customer")), min_size=1, max_size=25
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(acts=ACTS, seed=st.integers(0, 10_000), rebuild_at=st.integers(0, 25))
+def test_any_order_twice_and_a_rebuild_in_between_end_in_the_owners_documents(
+    search_template: Path, acts: list[str], seed: int, rebuild_at: int
+) -> None:
+    dice = random.Random(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        world = World(Path(folder), search_template).ready()
+        events: list[tuple[str, Message]] = []
+        for place, name in enumerate(acts):
+            events += copy(act(world, name, dice))
+            if place == rebuild_at:
+                late = copy(events)
+                dice.shuffle(late)
+                budget = [6]
+
+                def meanwhile() -> None:
+                    """Between a page's reading and its writing the owner changes and events arrive."""
+                    if budget[0]:
+                        budget[0] -= 1
+                        fresh = copy(act(world, dice.choice(("create", "edit", "delete", "facts", "move")), dice))
+                        events.extend(fresh)
+                        for topic, message in [*fresh, *late[:2]]:
+                            world.log.append(topic, message)
+                        world.indexer.run_once()
+
+                world.owner.after_page = meanwhile
+                world.generations.wanted.set()
+                world.rebuilder.run_once()
+                world.owner.after_page = None
+
+        dice.shuffle(events)
+        for topic, message in [*events, *events[: len(events) // 2]]:
+            world.log.append(topic, message)
+            if dice.random() < 0.2:
+                world.indexer.run_once()
+        world.indexer.run_once()
+
+        assert world.indexed() == world.owner.expected()
+        world.stop()
+
+
+def test_an_older_event_never_overwrites_a_newer_document(world: World) -> None:
+    world.ready()
+    first = world.message("tkt_a", "prima", id_="int_1")
+    old = copy([(topics.TICKETS, first)])[0][1]
+    interaction = world.owner.interactions["int_1"]
+    interaction.text, interaction.rev = "seconda", world.owner.next_rev()
+    world.log.append(
+        topics.TICKETS, pb.InteractionChanged(interaction=interaction, ticket=world.owner.tickets["tkt_a"])
+    )
+    world.indexer.run_once()
+
+    world.log.append(topics.TICKETS, old)
+    world.indexer.run_once()
+
+    assert world.find("prima").found.total == 0
+    assert world.find("seconda").found.total == 1
+
+
+def test_a_tombstone_wins_over_a_late_creation(world: World) -> None:
+    world.ready()
+    created = copy([(topics.TICKETS, world.message("tkt_a", "segreto", id_="int_1"))])[0][1]
+    interaction = world.owner.interactions["int_1"]
+    interaction.deleted, interaction.rev = True, world.owner.next_rev()
+    world.log.append(
+        topics.TICKETS, pb.InteractionChanged(interaction=interaction, ticket=world.owner.tickets["tkt_a"])
+    )
+    world.log.append(topics.TICKETS, created)
+
+    world.indexer.run_once()
+
+    assert world.find("segreto").found.total == 0
+
+
+def test_a_batch_repeated_after_a_crash_changes_nothing(world: World) -> None:
+    world.ready()
+    world.say("tkt_a", "pacco rotto")
+    world.indexer.run_once()
+    before = world.indexed()
+    world.database.write(lambda uow: uow.execute(REWIND))
+    world.restart()
+
+    world.indexer.run_once()
+
+    assert world.indexed() == before
+
+
+def test_a_poison_event_is_parked_and_the_rest_goes_on(world: World) -> None:
+    world.ready()
+    world.log.append(topics.TICKETS, pb.TicketChanged(), data=b"\xff\xff", kind="TicketChanged")
+    world.log.append(topics.TICKETS, pb.TicketChanged(), kind="TicketDreamt")
+    world.say("tkt_a", "pacco", id_=new_id("int"))
+
+    world.indexer.run_once()
+
+    with world.database.read() as reader:
+        reasons = sorted(str(row[0]) for row in reader.rows(REASONS))
+    assert reasons == ["internal", "newer_schema"]
+    assert world.find("pacco").found.total == 1
