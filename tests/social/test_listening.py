@@ -1,0 +1,243 @@
+"""From posts to alerts, through the service's calls: what is stored, what is folded, what raises, what stays quiet."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from ascolto.common.v1.envelope_pb2 import Empty
+from ascolto.social.v1 import service_pb2 as pb
+from ascolto.social.v1.service_pb2_grpc import SocialStub
+from services.kit.clock import ManualClock
+from services.kit.errors import Conflict, Invalid, NotFound
+from services.kit.principal import Person
+from services.kit.rpc import Caller, Guard, LocalServer
+from services.kit.rpc.guard import call_counter
+from services.kit.secrets import Keys
+from services.social import app
+from services.social.store import alerts
+from tests.kitlib import drain, make_consumers, make_log, make_parts
+
+AGENT = Person("usr_a", permissions=frozenset({"admin"}))
+ANGRY = [
+    "Lumaca Casa ha perso il mio pacco e nessuno risponde, pessimo servizio",
+    "Pacco danneggiato e mai rimborsato: con Lumaca Casa ho chiuso, vergogna",
+    "Lumaca Casa lost my parcel, terrible support, I want my money back",
+    "Nie wieder Lumaca Casa, das Paket ist weg und niemand antwortet, furchtbar",
+    "Tre settimane di attesa e il pacco è perso: Lumaca Casa delusione totale",
+]
+CALM = [
+    "Ordine da Lumaca Casa arrivato, tutto perfetto",
+    "Qualcuno conosce Lumaca Casa?",
+    "Bella la lampada di Lumaca Casa",
+]
+
+
+class Social:
+    """The service on SQLite, called as the desk calls it."""
+
+    def __init__(self, folder):
+        self.clock = ManualClock()
+        self.log = make_log(folder)
+        keys = Keys(b"\x07" * 32)
+        self.parts = make_parts(folder, "social", log=self.log, clock=self.clock, keys=keys)
+        self.service = app.build(self.parts)
+        counter = call_counter(CollectorRegistry())
+        server = LocalServer(Guard(service="social", keys=keys, clock=self.clock, calls=counter))
+        for register in self.service.rpc:
+            register(server)
+        self.stub = SocialStub(server.channel())
+        self.caller = Caller(service="desk", keys=keys, clock=self.clock)
+        self.consumers = make_consumers([self.service], self.log, self.clock)
+        self.watch = app.ensure_watch(self.parts, brand_id="brd_1", brand="Lumaca Casa")
+
+    def call(self, method, request, person=AGENT):
+        return self.caller.invoke(getattr(self.stub, method), request, person=person, timeout_s=20)
+
+    def post(self, number, text, at, *, handle="", followers=50, mode=1):
+        item = pb.NewMention(
+            external_id=f"p{number}", author_handle=handle or f"a{number}", text=text, followers=followers
+        )
+        item.occurred_at.FromDatetime(at)
+        return self.call("IngestMentions", pb.IngestMentionsRequest(source="replay", items=[item], mode=mode)).items[0]
+
+    def quiet_fortnight(self, per_day=12, mode=3):
+        source = random.Random(7)
+        start = self.clock.now() - timedelta(days=14)
+        items = []
+        for day in range(14):
+            for number in range(per_day):
+                item = pb.NewMention(
+                    external_id=f"q{day}-{number}",
+                    author_handle=f"q{source.randrange(99)}",
+                    text=f"{source.choice(CALM)} {day}{number}",
+                )
+                item.occurred_at.FromDatetime(start + timedelta(days=day, hours=24 * number / per_day))
+                items.append(item)
+        self.call(
+            "IngestMentions", pb.IngestMentionsRequest(source="replay", items=items, mode=2 if mode == 3 else mode)
+        )
+        drain(self.consumers)
+
+    def alerts(self):
+        drain(self.consumers)
+        return self.call("ListAlerts", pb.ListAlertsRequest()).alerts
+
+    def burst(self, count=30, first=0):
+        for number in range(first, first + count):
+            self.clock.advance(seconds=10)
+            self.post(f"b{number}", f"{ANGRY[number % len(ANGRY)]} {'x' * number}", self.clock.now())
+
+
+@pytest.fixture
+def social(tmp_path):
+    made = Social(tmp_path)
+    yield made
+    made.parts.database.close()
+
+
+def test_a_burst_raises_one_alert_that_grows_in_place(social):
+    social.quiet_fortnight()
+    assert social.alerts() == []
+
+    social.burst(30)
+    raised = social.alerts()
+
+    assert len(raised) == 1
+    assert raised[0].state == "raised"
+    social.burst(20, first=30)
+    grown = social.alerts()
+    assert [one.id for one in grown] == [raised[0].id]
+    assert grown[0].count > raised[0].count
+
+
+def test_sentence_posts_and_chart_of_an_alert_agree_on_the_count(social):
+    social.quiet_fortnight()
+    social.burst(30)
+    alert = social.alerts()[0]
+
+    detail = social.call("GetAlert", pb.GetAlertRequest(id=alert.id))
+
+    began = detail.alert.began_at.ToMicroseconds()
+    assert len(detail.posts) == detail.alert.count
+    assert sum(one.negative for one in detail.bins if one.at.ToMicroseconds() >= began) == detail.alert.count
+    assert detail.first.occurred_at.ToMicroseconds() >= began
+    assert [line.act for line in detail.timeline][0] == "raised"
+
+
+def test_imported_history_alerts_nobody_however_angry(social):
+    start = social.clock.now() - timedelta(days=3)
+    for number in range(60):
+        social.post(number, ANGRY[number % 5], start + timedelta(seconds=number * 5), mode=2)
+
+    assert social.alerts() == []
+
+
+def test_a_quiet_fortnight_alerts_nobody(social):
+    social.quiet_fortnight(mode=1)
+
+    assert social.alerts() == []
+
+
+def test_the_same_post_twice_is_one_mention(social):
+    now = social.clock.now()
+
+    first = social.post(1, "Lumaca Casa bella", now)
+    again = social.post(1, "Lumaca Casa bella", now)
+
+    assert not first.duplicate
+    assert again.duplicate
+    assert again.id == first.id
+
+
+def test_copies_are_folded_once_for_content_all_for_reach(social):
+    now = social.clock.now()
+    text = "Pacco danneggiato e mai rimborsato, con Lumaca Casa ho chiuso per sempre"
+
+    original = social.post(1, text, now, followers=100)
+    social.post(2, f"RT @a1: {text}", now, followers=900)
+    social.post(3, text.upper(), now, followers=50)
+
+    page = social.call("ListMentions", pb.ListMentionsRequest())
+    assert [one.id for one in page.mentions] == [original.id]
+    assert page.mentions[0].reposts == 2
+    assert page.mentions[0].reach == 1050
+
+
+def test_acts_on_an_alert_check_what_their_author_saw(social):
+    social.quiet_fortnight()
+    social.burst(30)
+    alert = social.alerts()[0]
+
+    claimed = social.call(
+        "ChangeAlert", pb.ChangeAlertRequest(id=alert.id, act="claim", version=alert.version, user_id="usr_a")
+    )
+
+    assert claimed.owner == "usr_a"
+    with pytest.raises(Conflict):
+        social.call(
+            "ChangeAlert", pb.ChangeAlertRequest(id=alert.id, act="claim", version=alert.version, user_id="usr_b")
+        )
+    with pytest.raises(Invalid):
+        social.call("ChangeAlert", pb.ChangeAlertRequest(id=alert.id, act="mute", reason="campaign"))
+
+
+def test_another_brands_alert_does_not_exist(social):
+    social.quiet_fortnight()
+    social.burst(30)
+    alert = social.alerts()[0]
+    stranger = Person("usr_s", permissions=frozenset({"admin"}), brand_ids=frozenset({"brd_2"}))
+
+    with pytest.raises(NotFound):
+        social.call("GetAlert", pb.GetAlertRequest(id=alert.id), stranger)
+    assert social.call("ListAlerts", pb.ListAlertsRequest(), stranger).alerts == []
+    assert social.call("ListMentions", pb.ListMentionsRequest(), stranger).total == 0
+
+
+def test_a_removed_mention_keeps_its_place_and_loses_its_words(social):
+    made = social.post(1, "Lumaca Casa non risponde", social.clock.now(), handle="anna")
+
+    gone = social.call("ChangeMention", pb.ChangeMentionRequest(id=made.id, act="removed"))
+
+    assert gone.removed
+    assert gone.text == ""
+    assert gone.author_handle == ""
+
+
+def test_detection_replayed_from_the_start_changes_nothing(social):
+    social.quiet_fortnight()
+    social.burst(30)
+    before = social.alerts()
+    with social.parts.database.read() as reader:
+        streams = alerts.list_series(reader)
+
+    drain(make_consumers([social.service], social.log, social.clock))
+
+    assert social.alerts() == before
+    with social.parts.database.read() as reader:
+        assert alerts.list_series(reader) == streams
+
+
+def test_watches_and_sources_are_listed_with_their_kinds(social):
+    watches = social.call("ListWatches", Empty()).watches
+    kinds = social.call("ListSources", Empty()).kinds
+
+    assert [one.name for one in watches] == ["Lumaca Casa"]
+    assert {one.id for one in kinds} == {"replay", "rss", "x"}
+
+
+def test_a_burst_on_the_first_day_is_heard_without_history(social):
+    social.burst(30)
+
+    assert len(social.alerts()) == 1
+
+
+def test_a_handful_of_complaints_on_the_first_day_is_no_alert(social):
+    for number in range(4):
+        social.clock.advance(minutes=20)
+        social.post(f"c{number}", ANGRY[number], social.clock.now())
+
+    assert social.alerts() == []
