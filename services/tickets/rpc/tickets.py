@@ -41,6 +41,7 @@ class TicketMethods(Base):
             since_us=values.micros(request.since),
             until_us=values.micros(request.until),
             sort=request.sort or "due",
+            teams=(request.team,) if request.team else (),
         )
         limit = limit_of(request.page.limit)
         with self.database.read() as reader:
