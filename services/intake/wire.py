@@ -15,6 +15,7 @@ from services.intake.domain import contact as domain
 from services.intake.domain.brand import Brand, Holiday, Hours, Opening
 from services.intake.domain.delivery import Delivery
 from services.kit import topics
+from services.kit.blobs import Blobs
 from services.kit.uow import Event, Mode
 
 PRODUCES: Mapping[str, tuple[str, ...]] = {
@@ -173,6 +174,11 @@ def blob(file: StoredFile) -> Blob:
     )
 
 
+def read_blob(of: Blob, blobs: Blobs) -> bytes:
+    """The file's bytes, from wherever they are; nothing for no file. Raises `NotFound`, `Unavailable`."""
+    return blobs.get(of.key) if of.key else of.inline
+
+
 def _identity(target: Identity, one: domain.Identity, source: str) -> None:
     target.kind, target.value, target.source = one.kind, one.value, source
     if one.name:
@@ -234,6 +240,15 @@ def delivery_changed(of: Delivery) -> Event:
 def reply_request(data: bytes) -> ReplyRequested:
     """A reply as tickets asked for it."""
     return ReplyRequested.FromString(data)
+
+
+def redirected(data: bytes, to: Sequence[domain.Identity]) -> bytes:
+    """The same reply, to be sent to other addresses."""
+    request = ReplyRequested.FromString(data)
+    del request.to[:]
+    for one in to:
+        request.to.add(kind=one.kind, value=one.value, name=one.name)
+    return request.SerializeToString()
 
 
 def identities(of: Sequence[Identity]) -> tuple[domain.Identity, ...]:

@@ -105,18 +105,23 @@ def post(account: Account, egress: Egress, *, text: str, in_reply_to: str) -> st
         raise Uncertain(f"X answered {error.response.status_code}: nobody knows whether it was posted.") from error
     except tweepy.HTTPException as error:
         raise NotSent(f"X refused the post ({error.response.status_code}): {_reasons(error)}", retry=False) from error
-    except (requests.exceptions.ConnectTimeout, requests.exceptions.SSLError) as error:
-        raise NotSent("X cannot be reached.", retry=True) from error
-    except requests.exceptions.ConnectionError as error:
-        if "NewConnectionError" in repr(error) or "NameResolutionError" in repr(error):
-            raise NotSent("X cannot be reached.", retry=True) from error
-        raise Uncertain("The connection to X broke after the post had left.") from error
     except (requests.exceptions.RequestException, ValueError) as error:
-        raise Uncertain("X did not answer in a form we can read after the post had left.") from error
+        raise _lost(error) from error
     data = getattr(answer, "data", None)
     if not isinstance(data, dict) or not data.get("id"):
         raise Uncertain("X accepted the request and gave no id of the post.")
     return str(data["id"])
+
+
+def _lost(error: Exception) -> NotSent | Uncertain:
+    """Whether a broken request had surely not left."""
+    if isinstance(error, requests.exceptions.ConnectTimeout | requests.exceptions.SSLError):
+        return NotSent("X cannot be reached.", retry=True)
+    if isinstance(error, requests.exceptions.ConnectionError) and (
+        "NewConnectionError" in repr(error) or "NameResolutionError" in repr(error)
+    ):
+        return NotSent("X cannot be reached.", retry=True)
+    return Uncertain("The connection to X broke, or its answer could not be read, after the post had left.")
 
 
 def check(account: Account, egress: Egress) -> str:

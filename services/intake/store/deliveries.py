@@ -27,7 +27,7 @@ _SAVE = Sql(
     "UPDATE deliveries SET state = :state, external_id = :external_id, error = :error, attempts = :attempts,"
     " due_us = :due_us, changed_us = :changed_us, failed_recipients = :failed_recipients, rev = :rev, epoch = :epoch,"
     " claim_ends_us = :claim_ends_us, account_id = :account_id, channel = :channel, recipient = :recipient,"
-    " request = :request WHERE id = :id AND rev = :before_rev"
+    " request = :request, requested_us = :requested_us WHERE id = :id AND rev = :before_rev"
 )
 _CLAIMABLE = _TABLE.sql(
     "SELECT $COLUMNS FROM deliveries d WHERE d.state = 'queued' AND d.due_us <= :now_us AND NOT EXISTS ("
