@@ -49,24 +49,38 @@ def wire(app: Application) -> Application:
 
 def commands(app: Application) -> dict[str, Command]:
     """What the command line can ask of a wired application, running or not."""
-    database = app.databases
+    people = app.databases["desk"]
     return {
-        "init": lambda args, _: (
-            intake.init_brand(app.parts("intake"), name=args["brand"], email=args["email"])
-            | desk.first_user(app.parts("desk"), email=args["admin"] or args["email"])
-        ),
-        "user.create": lambda args, _: desk.create_user(app.parts("desk"), **args),
-        "user.list": lambda _args, _: desk.list_users(app.parts("desk")),
-        "user.disable": lambda args, _: desk.disable_user(app.parts("desk"), **args),
-        "token.create": lambda args, _: desk.create_token(app.parts("desk"), **args),
-        "token.list": lambda _args, _: desk.list_tokens(app.parts("desk")),
-        "token.revoke": lambda args, _: desk.revoke_token(app.parts("desk"), **args),
+        "init": lambda args, _: _init(app, **args),
+        "user.create": lambda args, _: {"email": args["email"], "password": desk.create_user(people, **args)},
+        "user.list": lambda _args, _: [_user(one) for one in desk.list_users(people)],
+        "user.disable": lambda args, _: _user(desk.disable_user(people, **args)),
+        "user.password": lambda args, _: {"password": desk.reset_password(people, **args)},
+        "token.create": lambda args, _: {"secret": desk.create_token(people, **args)},
+        "token.list": lambda _args, _: [_token(one) for one in desk.list_tokens(people)],
+        "token.revoke": lambda args, _: desk.revoke_token(people, **args),
         "replay": lambda args, progress: maintenance.replay(app, progress, **args),
         "reindex": lambda _args, progress: maintenance.reindex(app, progress),
         "backup": lambda args, progress: maintenance.backup(app, progress, **args),
-        "migrate": lambda _args, _: dict.fromkeys(database, "up to date"),
+        "migrate": lambda _args, _: dict.fromkeys(app.databases, "up to date"),
         "doctor": lambda _args, _: maintenance.doctor(app),
     }
+
+
+def _init(app: Application, *, brand: str, email: str, admin: str) -> dict[str, Any]:
+    made = intake.init_brand(app.parts("intake"), name=brand, email=email)
+    social.ensure_watch(app.parts("social"), brand_id=made["brand"], brand=brand)
+    password = desk.first_user(app.databases["desk"], email=admin or email)
+    return {**made, "user": admin or email, "password": password}
+
+
+def _user(one: Any) -> dict[str, Any]:
+    state = "disabled" if one.disabled else "active"
+    return {"id": one.id, "email": one.email, "name": one.name, "roles": sorted(one.roles), "state": state}
+
+
+def _token(one: Any) -> dict[str, Any]:
+    return {"id": one.id, "name": one.name, "scopes": sorted(one.scopes), "last_used_at": one.last_used_at}
 
 
 def _perform(name: str, arguments: Mapping[str, Any], *, as_json: bool) -> Any:
@@ -181,6 +195,13 @@ def user_disable(email: str, as_json: Json = False) -> None:
     )
 
 
+@user_app.command("password")
+def user_password(email: str, quiet: Quiet = False, as_json: Json = False) -> None:
+    """Gives a person a fresh random password, printed once."""
+    made = _perform("user.password", {"email": email}, as_json=as_json)
+    cli.show(made, as_json=as_json, text=made["password"] if quiet else f"Password of {email}: {made['password']}")
+
+
 @token_app.command("create")
 def token_create(
     name: Annotated[str, typer.Option()],
@@ -190,7 +211,7 @@ def token_create(
 ) -> None:
     """Creates an API token; it is shown once."""
     made = _perform("token.create", {"name": name, "scopes": scope}, as_json=as_json)
-    cli.show(made, as_json=as_json, text=made["secret"] if quiet else f"Token {made['id']}: {made['secret']}")
+    cli.show(made, as_json=as_json, text=made["secret"] if quiet else f"Token {name}: {made['secret']}")
 
 
 @token_app.command("list")

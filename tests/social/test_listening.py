@@ -125,7 +125,7 @@ def test_sentence_posts_and_chart_of_an_alert_agree_on_the_count(social):
     assert len(detail.posts) == detail.alert.count
     assert sum(one.negative for one in detail.bins if one.at.ToMicroseconds() >= began) == detail.alert.count
     assert detail.first.occurred_at.ToMicroseconds() >= began
-    assert [line.act for line in detail.timeline][0] == "raised"
+    assert detail.timeline[0].act == "raised"
 
 
 def test_imported_history_alerts_nobody_however_angry(social):
