@@ -27,7 +27,7 @@ from services.intake.mail.tokens import is_bounce_address
 from services.intake.ports import Door, RawContact, Route
 from services.kit import log
 from services.kit.config import HostPort
-from services.kit.errors import AscoltoError, Unavailable
+from services.kit.errors import AscoltoError, Forbidden, Unavailable
 
 _log = log.logger("intake")
 _LINE_BYTES = 1024 * 1024  # RFC 5321 says 1,000; a refusal of longer ones would be permanent and lose the mail
@@ -159,6 +159,8 @@ class Handler:
         """Stores the mail for each account it is for; answers after the commit. A failure of ours never answers 5xx."""
         try:
             answer = await self._take(session, envelope)
+        except Forbidden as error:
+            answer = f"550 5.2.1 {_clean(error.message)}"
         except Unavailable:
             answer = "452 4.3.1 Storage is not available now, try again later"
         except Exception as error:  # noqa: BLE001 (the library would answer 500, and the sender would give up)
@@ -238,7 +240,9 @@ class Handler:
             refused = [one for one in (next(results) for _contact in contacts) if one.error]
             if done.done():
                 continue
-            if refused:
+            if refused and all(one.kind == "forbidden" for one in refused) and len(refused) == len(contacts):
+                done.set_exception(Forbidden(refused[0].error))  # switched off: the sender is told so, for good
+            elif any(one.kind != "forbidden" for one in refused):
                 done.set_exception(Unavailable(refused[0].error))
             else:
                 done.set_result(None)

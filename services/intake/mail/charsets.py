@@ -62,7 +62,7 @@ _ALIASES = {
     "646": "ascii",
 }
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_.:+()-]{1,40}\Z")
-_NOT_TEXT = frozenset({"base64", "bz2", "hex", "idna", "mbcs", "oem", "palmos", "punycode", "quopri", "raw_unicode_escape", "rot13", "undefined", "unicode_escape", "uu", "zlib"})  # fmt: skip
+_NOT_TEXT = frozenset({"base64", "bz2", "hex", "idna", "mbcs", "oem", "palmos", "punycode", "quopri", "rawunicodeescape", "rot13", "undefined", "unicodeescape", "uu", "zlib"})  # fmt: skip
 _DETECT_BYTES = 16_384  # enough for a verdict; a whole book would cost seconds
 
 
@@ -81,7 +81,7 @@ def _codec(label: str) -> str:
             found = codecs.lookup(re.sub(r"^(?:windows|cp|win|ibm|x)?(\d{3,4})$", r"cp\1", squeezed)).name
         except (LookupError, ValueError):
             return ""
-    return "" if found.replace("-", "_") in _NOT_TEXT else found
+    return "" if found.replace("-", "").replace("_", "") in _NOT_TEXT else found
 
 
 def decode(data: bytes, label: str = "") -> tuple[str, bool]:

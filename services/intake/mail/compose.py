@@ -23,9 +23,7 @@ from services.kit.errors import Invalid
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*\Z")
-_ID = re.compile(
-    r"[^\s<>\x00-\x1f\x7f-\xff]{1,900}@[^\s<>\x00-\x1f\x7f-\xff]{1,253}\Z|[^\s<>\x00-\x1f\x7f-\xff]{3,900}\Z"
-)
+_ID = re.compile(r"[!-;=?-~]{3,900}\Z")  # printable ASCII without angle brackets
 _TYPE = re.compile(r"[a-z0-9][a-z0-9.+-]{0,60}/[a-z0-9][a-z0-9.+-]{0,100}\Z")
 _LINE = 76
 _KEPT = 20  # ids of a long References header, besides the first

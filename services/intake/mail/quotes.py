@@ -71,12 +71,12 @@ def _quoted_by_marks(lines: list[str], heads: list[str], start: int) -> Separate
     below, signature_below = _signature(lines[last + 1 :], whole=True)
     if between or (_says(above) and _says(below)):
         return Separated(reply=_joined(lines))  # answers stand among the quoted lines
-    reply = above if _says(above) else below
+    reply, other = (above, below) if _says(above) else (below, above)
     if not _says(reply):
         return Separated(reply=_joined(lines))
     quoted = lines[start : last + 1]
     return Separated(
-        reply=_joined(reply), quoted=_joined(quoted), signature=_joined([*signature_above, *signature_below])
+        reply=_joined(reply), quoted=_joined(quoted), signature=_joined([*other, *signature_above, *signature_below])
     )
 
 
