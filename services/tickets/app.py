@@ -18,8 +18,10 @@ from services.tickets.workers import Closer
 def build(parts: Parts) -> Service:
     """The service with its rpcs, consumers and workers; intake is reached through `parts.channels`."""
     brands = IntakeBrands(parts.channels["intake"], keys=parts.keys, clock=parts.clock)
-    service = TicketsService(database=parts.database, blobs=parts.blobs, clock=parts.clock, brands=brands)
-    consumer = Consumer(brands=brands, clock=parts.clock)
+    service = TicketsService(
+        database=parts.database, blobs=parts.blobs, clock=parts.clock, brands=brands, keys=parts.keys
+    )
+    consumer = Consumer(brands=brands, clock=parts.clock, keys=parts.keys)
     closer = Closer(database=parts.database, leases=parts.leases, clock=parts.clock)
     return Service(
         name="tickets",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from services.kit import topics
+from services.kit import privacy, topics
 from services.kit.app import Consumption
 from services.kit.bus import Record
 from services.kit.clock import Clock
+from services.kit.secrets import Keys
 from services.kit.uow import Uow
 from services.tickets.ports import Brands
 from services.tickets.usecases.amend import amend_interactions
@@ -19,8 +20,9 @@ from services.tickets.wire import CONSUMES, contacts
 class Consumer:
     """Handles batches inside the transaction that moves their position."""
 
-    def __init__(self, *, brands: Brands, clock: Clock) -> None:
+    def __init__(self, *, brands: Brands, clock: Clock, keys: Keys) -> None:
         self._brands = brands
+        self._keys = keys
         self._clock = clock
 
     def contacts(self, records: Sequence[Record], uow: Uow) -> None:
@@ -28,7 +30,7 @@ class Consumer:
         now_us = self._now_us()
         for kind, run in _runs(records):
             if kind == "ContactReceived":
-                arrived = [contacts.contact(record) for record in run]
+                arrived = [contacts.contact(record, self._sign) for record in run]
                 directory = self._brands.known(
                     {one.brand_id for one in arrived}, max(one.received_us for one in arrived)
                 )
@@ -58,6 +60,9 @@ class Consumer:
                 batch=200,
             ),
         )
+
+    def _sign(self, kind: str, value: str) -> bytes:
+        return privacy.subject(self._keys, kind, value)
 
     def _now_us(self) -> int:
         return int(self._clock.now().timestamp() * 1_000_000)

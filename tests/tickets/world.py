@@ -19,6 +19,7 @@ from services.kit.db.sqlite import SqliteDatabase
 from services.kit.errors import Unavailable
 from services.kit.ids import new_id
 from services.kit.principal import Person
+from services.kit.secrets import Keys
 from services.tickets.consumer import Consumer
 from services.tickets.domain.brand import Account, Brand, Directory
 from services.tickets.usecases import read
@@ -148,7 +149,7 @@ class World:
 
     def __init__(self, database: SqliteDatabase, clock: ManualClock, brands: Brands | None = None) -> None:
         self.database, self.clock, self.brands = database, clock, brands or Brands()
-        self.consumer = Consumer(brands=self.brands, clock=clock)
+        self.consumer = Consumer(brands=self.brands, clock=clock, keys=Keys(b"\x07" * 32))
 
     def take(self, *payloads: Any, mode: int = 1) -> None:
         """Consumes contacts and amendments as one batch."""

@@ -25,6 +25,7 @@ class Customer:
     version: int = 1
     rev: int = 0
     brands: tuple[str, ...] = ()
+    person: bytes = b""  # keyed hash of their first address, carried by their events
     identities: list[Identity] = field(default_factory=list)
 
 
@@ -70,4 +71,6 @@ def learn(customer: Customer, contact: Contact, *, taken: Collection[str]) -> Le
 
 def begin(contact: Contact, customer_id: str) -> Customer:
     """A customer nobody knew: everything is taken over by the `learn` that follows."""
-    return Customer(id=customer_id, first_us=contact.received_us, last_us=contact.received_us, version=0)
+    return Customer(
+        id=customer_id, first_us=contact.received_us, last_us=contact.received_us, version=0, person=contact.person_hash
+    )

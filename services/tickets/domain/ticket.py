@@ -86,6 +86,7 @@ class Ticket:
     topic: str = ""
     order_number: str = ""
     fields: dict[str, int] = field(default_factory=dict)
+    person: bytes = b""  # keyed hash of who it is about, carried by its events
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,7 @@ def opened(contact: Contact, *, ticket_id: str, number: int, customer_id: str, p
         not_rendered=contact.not_rendered,
         topic=contact.topic,
         order_number=contact.order_number,
+        person=contact.person_hash,
     )
 
 

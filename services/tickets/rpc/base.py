@@ -17,6 +17,7 @@ from services.kit.clock import Clock
 from services.kit.errors import Invalid
 from services.kit.ids import new_id
 from services.kit.principal import Person
+from services.kit.secrets import Keys
 from services.kit.uow import Database, Lane
 from services.tickets.ports import Brands
 from services.tickets.store import audit
@@ -35,8 +36,8 @@ _UPLOADS = "desk/"  # the only blobs a caller may attach by key: what staff uplo
 class Base:
     """Parts and small acts."""
 
-    def __init__(self, *, database: Database, blobs: Blobs, clock: Clock, brands: Brands) -> None:
-        self.database, self.blobs, self.clock, self.brands = database, blobs, clock, brands
+    def __init__(self, *, database: Database, blobs: Blobs, clock: Clock, brands: Brands, keys: Keys) -> None:
+        self.database, self.blobs, self.clock, self.brands, self.keys = database, blobs, clock, brands, keys
         self._log = log.logger("tickets")
         self._seen: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._seen_lock = threading.Lock()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ascolto.tickets.v1 import service_pb2 as pb
 from ascolto.tickets.v1.events_pb2 import Interaction
 from ascolto.tickets.v1.events_pb2 import Ticket as TicketMessage
+from services.kit import privacy
 from services.kit.errors import Invalid
 from services.kit.rpc import person_of
 from services.tickets.domain.contact import scope_of
@@ -193,6 +194,7 @@ class TicketMethods(Base):
             language=request.language,
             tone=request.tone,
             subject=request.subject,
+            person=privacy.subject(self.keys, author.kind, author.value) if author.value else b"",
         )
         return values.ticket(self.database.write(lambda uow: open_from_mention(uow, act, mention, directory=directory)))
 
@@ -207,5 +209,6 @@ class TicketMethods(Base):
             to=request.to,
             subject=request.subject,
             key=request.key,
+            person=privacy.subject(self.keys, "email", request.to) if request.to else b"",
         )
         return values.ticket(self.database.write(lambda uow: open_outgoing(uow, act, wanted, directory=directory)))

@@ -10,7 +10,7 @@ from services.kit.uow import Params, Reader, Row, Uow
 from services.tickets.domain.contact import Identity
 from services.tickets.domain.customer import Customer
 
-_COLUMNS = "id, name, language, notes, first_us, last_us, version, rev, brands"
+_COLUMNS = "id, name, language, notes, first_us, last_us, version, rev, brands, person"
 _OWNERS = Sql("SELECT identity_key, customer_id FROM identities WHERE identity_key IN (:keys...)")
 _LOCK = Sql(f"UPDATE customers SET version = version WHERE id IN (:ids...) RETURNING {_COLUMNS}")  # noqa: S608 - fixed names
 _GET = Sql(f"SELECT {_COLUMNS} FROM customers WHERE id IN (:ids...)")  # noqa: S608 - fixed names
@@ -19,8 +19,8 @@ _IDENTITIES = Sql(
     " WHERE customer_id IN (:ids...) ORDER BY seen_us, identity_key"
 )
 _INSERT = Sql(
-    "INSERT INTO customers (id, name, language, notes, first_us, last_us, version, rev, brands)"
-    " VALUES (:id, :name, :language, :notes, :first_us, :last_us, :version, :rev, :brands)"
+    "INSERT INTO customers (id, name, language, notes, first_us, last_us, version, rev, brands, person)"
+    " VALUES (:id, :name, :language, :notes, :first_us, :last_us, :version, :rev, :brands, :person)"
 )
 _UPDATE = Sql(
     "UPDATE customers SET name = :name, language = :language, notes = :notes, last_us = :last_us,"
@@ -117,6 +117,7 @@ def _values(customer: Customer) -> Params:
         "version": customer.version,
         "rev": customer.rev,
         "brands": " ".join(customer.brands),
+        "person": customer.person,
     }
 
 

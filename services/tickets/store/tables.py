@@ -46,12 +46,17 @@ TICKETS = Table(
     *(_text(name) for name in ("language", "follows", "alert_id", "mention_id", "tone")),
     *(_number(name) for name in ("has_attachments", "delivery_trouble")),
     *(_text(name) for name in ("excerpt", "not_rendered", "topic", "order_number", "fields")),
+    Column("person", LargeBinary, nullable=False),  # keyed hash of who it is about, for erasure
     _number("live"),
     _text("open_key"),  # what opened it, when that must happen once: a mention, an outgoing form
 )
 Index("tickets_by_number", TICKETS.c.number, unique=True)
 Index("tickets_by_rev", TICKETS.c.rev)
-Index("tickets_by_due", TICKETS.c.state, TICKETS.c.due_us)
+# Holds all that views count by, so that counting reads the index alone.
+Index(
+    "tickets_by_due", TICKETS.c.state, TICKETS.c.due_us, TICKETS.c.brand_id,
+    TICKETS.c.live, TICKETS.c.assignee, TICKETS.c.team,
+)  # fmt: skip
 Index("tickets_by_last", TICKETS.c.last_us)
 Index("tickets_by_customer", TICKETS.c.customer_id)
 Index(
@@ -104,6 +109,7 @@ CUSTOMERS = Table(
     *(_text(name) for name in ("name", "language", "notes")),
     *(_number(name) for name in ("first_us", "last_us", "version", "rev")),
     _text("brands"),
+    Column("person", LargeBinary, nullable=False),  # as above
 )
 Index("customers_by_rev", CUSTOMERS.c.rev)
 IDENTITIES = Table(

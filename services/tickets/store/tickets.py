@@ -18,11 +18,11 @@ NAMES = (
     "capabilities", "assignee", "team", "tags", "priority", "version", "rev", "changed_us", "solved_us", "close_us",
     "promise_us", "due_us", "first_response_us", "first_response_id", "waiting_us", "last_interaction_id", "last_us",
     "interactions", "language", "follows", "alert_id", "mention_id", "tone", "has_attachments", "delivery_trouble",
-    "excerpt", "not_rendered", "topic", "order_number", "fields",
+    "excerpt", "not_rendered", "topic", "order_number", "fields", "person",
 )  # fmt: skip
 COLUMNS = ", ".join(NAMES)
 _ALL = (*NAMES, "live", "open_key")
-_FIXED = {"id", "number", "brand_id", "opened_us", "open_key", "live", "capabilities", "channel"}
+_FIXED = {"id", "number", "brand_id", "opened_us", "open_key", "live", "capabilities", "channel", "person"}
 _MOVING = [name for name in NAMES if name not in _FIXED]
 _MOVING_OF = attrgetter(*_MOVING)
 
@@ -101,6 +101,7 @@ def add(uow: Uow, tickets: Sequence[Ticket], *, open_key: str = "") -> None:
         values["brand_id"] = ticket.brand_id
         values["opened_us"] = ticket.opened_us
         values["channel"] = ticket.channel
+        values["person"] = ticket.person
         values["capabilities"] = ticket.capabilities.packed
         values["live"] = int(ticket.capabilities.live)
         values["open_key"] = open_key

@@ -97,7 +97,7 @@ def _write(
     )
     interaction = wire.of_written(written, on, seq=on.interactions, rev=rev, now_us=now_us)
     rows.append(wire.row(interaction, account_id=account_id))
-    out.append(events.interaction_recorded(interaction, on, person=contact.person_hash))
+    out.append(events.interaction_recorded(interaction, on))
     out.append(
         events.reply_requested(
             written,
@@ -110,6 +110,5 @@ def _write(
                 in_reply_to=contact.message_id,
                 references=[contact.message_id] if contact.message_id else [],
             ),
-            person=contact.person_hash,
         )
     )

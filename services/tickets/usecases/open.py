@@ -37,6 +37,7 @@ class Mention:
     language: str = ""
     tone: str = ""
     subject: str = ""
+    person: bytes = b""  # keyed hash of the author
 
 
 def open_from_mention(uow: Uow, act: Act, mention: Mention, *, directory: Directory) -> Ticket:
@@ -54,7 +55,7 @@ def open_from_mention(uow: Uow, act: Act, mention: Mention, *, directory: Direct
     account = directory.account_of(mention.brand_id, mention.source)
     capabilities = account.capabilities if account else Capabilities()
     ticket_id, interaction_id, customer_id = act.ids[:3]
-    owner = _owner(uow, act, mention.author, mention.brand_id, mention.language, customer_id)
+    owner = _owner(uow, act, mention, fresh_id=customer_id)
     on = Ticket(
         id=ticket_id,
         number=tickets.next_numbers(uow, 1)[0],
@@ -78,6 +79,7 @@ def open_from_mention(uow: Uow, act: Act, mention: Mention, *, directory: Direct
         interactions=1,
         last_interaction_id=interaction_id,
         rev=uow.next_revs()[0],
+        person=mention.person,
     )
     post = Post(mention.author, mention.text, mention.url, mention.external_id, mention.occurred_us or act.now_us)
     interaction = of_post(post, on, interaction_id=interaction_id, now_us=act.now_us)
@@ -88,8 +90,9 @@ def open_from_mention(uow: Uow, act: Act, mention: Mention, *, directory: Direct
     return on
 
 
-def _owner(uow: Uow, act: Act, author: Identity, brand_id: str, language: str, fresh_id: str) -> str:
+def _owner(uow: Uow, act: Act, mention: Mention, *, fresh_id: str) -> str:
     """The customer behind an address, made known now if nobody is."""
+    author = mention.author
     if not author.value:
         return ""
     known = customers.owners(uow, [author.key]).get(author.key)
@@ -97,7 +100,7 @@ def _owner(uow: Uow, act: Act, author: Identity, brand_id: str, language: str, f
         return known
     asked = Contact(
         id=fresh_id,
-        brand_id=brand_id,
+        brand_id=mention.brand_id,
         account_id="",
         channel="",
         conversation="",
@@ -110,7 +113,8 @@ def _owner(uow: Uow, act: Act, author: Identity, brand_id: str, language: str, f
         threading=Threading.ALWAYS_NEW,
         received_us=act.now_us,
         capabilities=Capabilities(),
-        language=language,
+        language=mention.language,
+        person_hash=mention.person,
     )
     customer = begin(asked, fresh_id)
     learn(customer, asked, taken=())
@@ -131,6 +135,7 @@ class Outgoing:
     to: str
     subject: str
     key: str
+    person: bytes = b""  # keyed hash of the address written to
 
 
 def open_outgoing(uow: Uow, act: Act, wanted: Outgoing, *, directory: Directory) -> Ticket:
@@ -147,7 +152,9 @@ def open_outgoing(uow: Uow, act: Act, wanted: Outgoing, *, directory: Directory)
         return lock_ticket(uow, known, act.person)
     ticket_id, interaction_id, fresh_id = act.ids[:3]
     to = _address(uow, wanted)
-    customer_id = _owner(uow, act, to, account.brand_id, "", fresh_id)
+    customer_id = _owner(
+        uow, act, Mention("", account.brand_id, account.channel, to, "", person=wanted.person), fresh_id=fresh_id
+    )
     on = Ticket(
         id=ticket_id,
         number=tickets.next_numbers(uow, 1)[0],
@@ -165,6 +172,7 @@ def open_outgoing(uow: Uow, act: Act, wanted: Outgoing, *, directory: Directory)
         last_us=act.now_us,
         interactions=1,
         rev=uow.next_revs()[0],
+        person=wanted.person,
     )
     begun = wire.Written(
         id=interaction_id,

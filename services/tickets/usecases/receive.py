@@ -225,7 +225,6 @@ def _write_people(uow: Uow, batch: _Batch, fresh: Sequence[Contact], revs: Itera
             events.customer_changed(
                 customer,
                 live=contact.live if contact else True,
-                person=contact.person_hash if contact else b"",
                 trace_id=contact.trace_id if contact else "",
             )
         )

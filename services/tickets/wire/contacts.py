@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ascolto.common.v1.envelope_pb2 import MODE_LIVE, Envelope
@@ -12,6 +13,7 @@ from services.tickets.domain.contact import Automatic, Contact, Identity, Thread
 from services.tickets.wire.values import excerpt, identity, micros, unpack
 
 _MAX_ANCESTORS = 20
+Sign = Callable[[str, str], bytes]  # kind and value of an address to its keyed hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +48,13 @@ def bare_id(message_id: str) -> str:
     return message_id.strip().strip("<>").strip()
 
 
-def contact(record: Record) -> Contact:
-    """A contact with its envelope. Raises `Invalid` when it lacks what a ticket needs."""
+def contact(record: Record, sign: Sign) -> Contact:
+    """A contact with its envelope. `sign` stands in when its producer gave no keyed hash of the person. Raises `Invalid` when it lacks what a ticket needs."""
     envelope = record.envelope
-    return contact_of(envelope, ContactReceived.FromString(envelope.payload))
+    return contact_of(envelope, ContactReceived.FromString(envelope.payload), sign)
 
 
-def contact_of(envelope: Envelope, message: ContactReceived) -> Contact:
+def contact_of(envelope: Envelope, message: ContactReceived, sign: Sign) -> Contact:
     """A contact from its parsed message; the message travels along for the interaction made of it."""
     if not message.contact_id or not message.brand_id:
         raise Invalid("A contact without id or brand cannot be put on a ticket.", event_id=envelope.event_id)
@@ -97,7 +99,7 @@ def contact_of(envelope: Envelope, message: ContactReceived) -> Contact:
         acknowledge_by=message.acknowledge_by,
         trace_id=envelope.trace_id,
         cause_id=envelope.event_id,
-        person_hash=envelope.subject,
+        person_hash=envelope.subject or (sign(sender.kind, sender.value) if sender.value else b""),
         source=message,
     )
 

@@ -52,37 +52,36 @@ def contact_recorded(contact: Contact, interaction: Interaction, on: Ticket, *, 
         received_at=moment(contact.received_us),
         mode=Mode.LIVE if contact.live else Mode.IMPORT,
         cause_id=contact.cause_id,
-        subject=contact.person_hash,
+        subject=contact.person_hash or on.person,
         trace_id=contact.trace_id,
     )
 
 
-def interaction_recorded(interaction: Interaction, on: Ticket, *, opened: bool = False, person: bytes = b"") -> Event:
+def interaction_recorded(interaction: Interaction, on: Ticket, *, opened: bool = False) -> Event:
     """Something staff or we ourselves put on a ticket."""
     payload = InteractionRecorded(interaction=interaction, ticket=ticket(on), opened=opened)
-    return _of_ticket(on, interaction.rev, payload, person)
+    return _of_ticket(on, interaction.rev, payload)
 
 
-def interaction_changed(interaction: Interaction, on: Ticket, *, person: bytes = b"") -> Event:
+def interaction_changed(interaction: Interaction, on: Ticket) -> Event:
     """An edit, a deletion, a delivery's progress."""
-    return _of_ticket(on, interaction.rev, InteractionChanged(interaction=interaction, ticket=ticket(on)), person)
+    return _of_ticket(on, interaction.rev, InteractionChanged(interaction=interaction, ticket=ticket(on)))
 
 
 def ticket_changed(on: Ticket) -> Event:
     """State, owner, tags, priority."""
-    return _of_ticket(on, on.rev, TicketChanged(ticket=ticket(on)), b"")
+    return _of_ticket(on, on.rev, TicketChanged(ticket=ticket(on)))
 
 
 def ticket_opened(on: Ticket) -> Event:
     """A ticket opened without a contact."""
-    return _of_ticket(on, on.rev, TicketOpened(ticket=ticket(on)), b"")
+    return _of_ticket(on, on.rev, TicketOpened(ticket=ticket(on)))
 
 
 def _of_ticket(
     on: Ticket,
     rev: int,
     payload: InteractionRecorded | InteractionChanged | TicketChanged | TicketOpened,
-    person: bytes,
 ) -> Event:
     return Event(
         topic=topics.TICKETS,
@@ -92,11 +91,11 @@ def _of_ticket(
         payload=payload,
         brand_id=on.brand_id,
         received_at=moment(on.changed_us) if on.changed_us else None,
-        subject=person,
+        subject=on.person,
     )
 
 
-def customer_changed(of: Customer, *, live: bool = True, person: bytes = b"", trace_id: str = "") -> Event:
+def customer_changed(of: Customer, *, live: bool = True, trace_id: str = "") -> Event:
     """A customer as they are now."""
     return Event(
         topic=topics.CUSTOMERS,
@@ -106,7 +105,7 @@ def customer_changed(of: Customer, *, live: bool = True, person: bytes = b"", tr
         payload=CustomerChanged(customer=customer(of)),
         received_at=moment(of.last_us) if of.last_us else None,
         mode=Mode.LIVE if live else Mode.IMPORT,
-        subject=person,
+        subject=of.person,
         trace_id=trace_id,
     )
 
@@ -118,7 +117,6 @@ def reply_requested(
     rev: int,
     now_us: int,
     way: Way,
-    person: bytes = b"",
 ) -> Event:
     """What intake is asked to send, exactly once, under the interaction's id."""
     payload = ReplyRequested(
@@ -154,5 +152,5 @@ def reply_requested(
         payload=payload,
         brand_id=on.brand_id,
         received_at=moment(now_us),
-        subject=person,
+        subject=on.person,
     )
