@@ -1,0 +1,272 @@
+"""Search: what was understood, hits by ticket, facets, and always a way on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from markupsafe import Markup, escape
+
+from services.desk.clients.base import moment
+from services.desk.clients.messages import FindResponse, Hit
+from services.desk.clients.tickets import state_word
+from services.desk.i18n import Tongue
+from services.desk.pages import thread, words
+from services.desk.pages.frame import Frame, brand_of
+from services.desk.pages.listening_views import Bar
+from services.desk.pages.prose import plain
+from services.desk.pages.views import Choice
+from services.desk.usecases.sessions import SignedIn
+from services.desk.web.deps import Me, needs
+from services.kit.errors import AscoltoError
+
+_MARK = re.compile(r"(</?mark>)")
+_ICONS = {"ticket": "inbox", "message": "chat", "note": "lock", "mention": "mention", "customer": "person"}
+
+
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    """A piece of a text with what was found marked."""
+
+    href: str
+    by: str
+    marked: Markup
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One hit as the page shows it."""
+
+    href: str
+    title: str
+    number: int
+    icon: str
+    kind: str
+    author: str
+    state: str
+    state_kind: str
+    at: datetime | None
+    snippets: Sequence[Snippet]
+    more: int
+
+
+@dataclass(frozen=True, slots=True)
+class FacetView:
+    """One facet with its values."""
+
+    field: str
+    label: str
+    choices: Sequence[Any]
+    zero: int
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way out of an empty result."""
+
+    label: str
+    query: str
+    count: str
+
+
+def marked(snippet: str) -> Markup:
+    """A snippet in which nothing but `<mark>` is markup, whatever the index holds."""
+    parts = _MARK.split(snippet)
+    unescaped = [part if part in ("<mark>", "</mark>") else None for part in parts]
+    return Markup("").join(
+        Markup(tag) if tag else escape(Markup(part).unescape()) for tag, part in zip(unescaped, parts, strict=True)
+    )
+
+
+def routes(frame: Frame) -> APIRouter:
+    """The addresses of search."""
+    router = APIRouter()
+    desk = frame.desk
+
+    @router.get("/search", dependencies=[needs("search:read")])
+    def search(request: Request, me: Me, q: str = "", after: str = "", sort: str = "") -> Response:
+        return found(request, me, q, after, sort, only="")
+
+    @router.get("/customers", dependencies=[needs("search:read")])
+    def customers(request: Request, me: Me, q: str = "", after: str = "") -> Response:
+        return found(request, me, q, after, "", only="customer")
+
+    @router.get("/search/suggest", dependencies=[needs("search:read")])
+    def suggest(request: Request, me: Me, q: str = "", caret: int = 0) -> Response:
+        tongue = frame.tongue(request, me)
+        try:
+            answer = desk.clients.search.suggest(me.person, q[:400], caret=caret, language=tongue.language)
+        except AscoltoError:
+            return JSONResponse([])
+        return JSONResponse(
+            [{"insert": one.insert, "label": one.label, "count": one.count} for one in answer.suggestions]
+        )
+
+    def found(request: Request, me: SignedIn, q: str, after: str, sort: str, *, only: str) -> Response:
+        tongue = frame.tongue(request, me)
+        action = "/customers" if only else "/search"
+        title = tongue.text("Customers") if only else tongue.text("Search")
+        section = "customers" if only else "search"
+        chosen = [tuple(one.split(":", 1)) for one in request.query_params.getlist("f") if ":" in one]
+        context: dict[str, Any] = {"found": None, "problem": None, "recent": [], "facets": [], "histogram": [], "ways": [],
+                                   "hits": [], "exact": None, "next": "", "orders": [], "total_words": "", "searched": ""}  # fmt: skip
+        if q.strip() or only:
+            query = " ".join(filter(None, (q[:2000], f"kind:{only}" if only else "", f"sort:{sort}" if sort else "")))
+            try:
+                answer = desk.clients.search.find(
+                    me.person, query, after=after, language=tongue.language, time_zone=str(tongue.zone),
+                    filters=[(field, value) for field, value in chosen], by_ticket=True,
+                )  # fmt: skip
+            except AscoltoError as error:
+                context["problem"] = frame.failure(tongue, error)
+                context["recent"] = _recent(me, tongue, q)
+            else:
+                base = {"q": q, "f": [f"{field}:{value}" for field, value in chosen], "sort": sort}
+                context |= _shown(frame, tongue, answer, action, base)
+                if q.strip() and not after:
+                    desk.writing.note_search(me.user.id, q)
+        return frame.show(
+            request, me, "search.html", section, f"{plain(q, 60)} · {title}" if q else title, app=True, q=q, title=title,
+            action=action, by_ticket=False, examples=_examples(tongue), **context,
+        )  # fmt: skip
+
+    def _recent(me: SignedIn, tongue: Tongue, q: str) -> list[Found]:
+        """Straight from the store, while the index is away."""
+        wanted = [word for word in re.findall(r"[^\W_]+", q) if len(word) > 1][:10]
+        if not wanted or not me.person.may("tickets:read"):
+            return []
+        try:
+            answer = desk.clients.tickets.recent(me.person, wanted, brand_id=brand_of(me))
+        except AscoltoError:
+            return []
+        tickets = {one.id: one for one in answer.tickets}
+        made = []
+        for one in answer.interactions:
+            ticket = tickets.get(one.ticket_id)
+            at = moment(one, "occurred_at")
+            href = f"/tickets/{ticket.number}#{one.id}" if ticket else f"/tickets/by/{one.ticket_id}"
+            by = plain(one.author.name or one.author.value, 60)
+            state = state_word(ticket.state) if ticket else ""
+            text = Snippet(href, by, escape(thread.excerpt(plain(one.text, 400), 240)), one.language)
+            title = plain(ticket.subject or ticket.excerpt, 120) if ticket else by
+            made.append(
+                Found(href, title or tongue.text("(no subject)"), ticket.number if ticket else 0, "chat", tongue.word("kind", "message"),
+                      by, tongue.word("state", state), words.STATE_KINDS.get(state, ""), at, [text], 0)
+            )  # fmt: skip
+        return made
+
+    return router
+
+
+def _shown(frame: Frame, tongue: Tongue, answer: FindResponse, action: str, base: dict[str, Any]) -> dict[str, Any]:
+    total = tongue.count("%(num)s result", "%(num)s results", answer.total)
+    if answer.total_is_lower_bound:
+        total = tongue.text("more than %(n)s results", n=tongue.number(answer.total))
+    more = f"{action}?{urlencode({**base, 'after': answer.next}, doseq=True)}" if answer.next else ""
+    present = answer.sort or base["sort"]
+    orders = [
+        Choice(
+            f"{action}?{urlencode({**base, 'sort': key}, doseq=True)}",
+            label,
+            chosen=(present == "new") == (key == "new"),
+        )
+        for key, label in (("", tongue.text("Best first")), ("new", tongue.text("Newest first")))
+    ]
+    return {
+        "found": answer,
+        "hits": [hit(frame, tongue, one) for one in answer.hits],
+        "exact": hit(frame, tongue, answer.exact) if answer.HasField("exact") else None,
+        "facets": [_facet(frame, tongue, one) for one in answer.facets],
+        "histogram": _histogram([one.count for one in answer.histogram]),
+        "ways": [Way(tongue.word("way", one.label), one.query, tongue.number(one.count)) for one in answer.ways],
+        "next": more,
+        "orders": orders,
+        "total_words": total,
+        "searched": tongue.text("Searched: messages, notes, posts and customers of the brands you see, all dates."),
+    }
+
+
+def hit(frame: Frame, tongue: Tongue, one: Hit) -> Found:
+    """A hit with its pieces; each leads to its place."""
+    state = tongue.word("state", one.state)
+    inner = list(one.inner) or ([one] if one.snippet_html else [])
+    snippets = [
+        Snippet(_href(piece), _by(tongue, piece), marked(piece.snippet_html), piece.language)
+        for piece in inner
+        if piece.snippet_html
+    ]
+    title = plain(one.title, 160) or (f"#{one.number}" if one.number else tongue.text("(no subject)"))
+    kind = tongue.word("channel", one.channel) if one.channel else tongue.word("kind", one.kind)
+    return Found(
+        _href(one), title, one.number, _ICONS.get(one.kind, "inbox"), kind, plain(one.author, 60), state,
+        words.STATE_KINDS.get(one.state, ""), moment(one, "occurred_at"), snippets, one.more,
+    )  # fmt: skip
+
+
+def _by(tongue: Tongue, piece: Hit) -> str:
+    at = moment(piece, "occurred_at")
+    parts = [plain(piece.author, 40)]
+    if piece.kind == "note":
+        parts.append(tongue.word("kind", "note").lower())
+    if at:
+        parts.append(tongue.when(at))
+    return ", ".join(part for part in parts if part)
+
+
+def _href(one: Hit) -> str:
+    if one.kind == "customer":
+        return f"/customers/{one.customer_id or one.id}"
+    if one.kind == "mention":
+        return f"/mentions/{one.id}"
+    place = f"#{quote(one.id)}" if one.kind in ("message", "note") else ""
+    if one.number:
+        return f"/tickets/{one.number}?all=1{place}" if place else f"/tickets/{one.number}"
+    return f"/tickets/by/{one.ticket_id or one.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    value: str
+    label: str
+    count: str
+    chosen: bool
+
+
+def _facet(frame: Frame, tongue: Tongue, one: Any) -> FacetView:
+    names = {"brand": frame.desk.directory.brand_name, "agent": frame.desk.directory.name}
+
+    def label(value: str) -> str:
+        if one.field in names:
+            return names[one.field](value) or value
+        return tongue.word(one.field, value) if one.field in words.WORDS else value
+
+    values = [_Value(v.value, label(v.value), tongue.number(v.count), v.chosen) for v in one.values]
+    return FacetView(one.field, tongue.word("facet", one.field), values, one.zero)
+
+
+def _histogram(counts: Sequence[int]) -> list[Bar]:
+    if not counts or not any(counts):
+        return []
+    step, top = 100 / len(counts), max(counts)
+    return [
+        Bar("", round(n * step, 2), round(step * 0.76, 2), round(48 - 44 * count / top, 1), round(44 * count / top, 1))
+        for n, count in enumerate(counts)
+    ]
+
+
+def _examples(tongue: Tongue) -> list[tuple[str, str]]:
+    word = tongue.text
+    return [
+        ("pacco danneggiato", word("both words, in any form")),
+        ('"vetro rotto"', word("this phrase")),
+        ("state:open last:7d", word("open tickets of a week")),
+        ("from:anna@example.com", word("from one address")),
+        ("kind:mention tone:negative", word("angry posts")),
+    ]

@@ -1,0 +1,48 @@
+"""Values of the contract that people read: each has its word in every catalog; a test holds the two together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from services.desk.i18n import Tongue
+from services.desk.pages.views import Channel
+
+WORDS: Mapping[str, tuple[str, ...]] = {
+    "state": ("new", "open", "waiting", "solved", "closed", "spam"),
+    "channel": ("email", "webform", "chat", "api", "x", "rss", "replay"),
+    "identity": ("email", "phone", "handle", "visitor", "customer"),
+    "delivery": ("queued", "claimed", "transmitting", "sent", "delivered", "read", "cancelled"),
+    "tone": ("negative", "neutral", "positive"),
+    "mention state": ("seen", "mine", "answered", "ignored"),
+    "alert state": ("raised", "claimed", "assigned", "muted", "escalated", "resolved", "false_alarm"),
+    "severity": ("notice", "serious", "crisis"),
+    "act": (
+        "first", "raised", "updated", "claim", "claimed", "assign", "assigned", "mute", "muted", "unmute", "unmuted",
+        "escalate", "escalated", "resolve", "resolved", "false_alarm", "link_ticket", "answered", "notified",
+    ),
+    "account state": ("on", "off", "failing", "limited"),
+    "index state": ("ready", "catching_up", "rebuilding", "damaged", "absent"),
+    "role": ("agent", "supervisor", "reputation", "operations", "admin"),
+    "service": ("intake", "tickets", "social", "search", "desk"),
+    "stage": ("received", "parse", "outbox", "deliveries", "sending", "consume", "index"),
+    "kind": ("ticket", "message", "note", "mention", "customer"),
+    "facet": ("kind", "channel", "brand", "state", "tag", "agent", "language", "tone", "topic"),
+    "language": ("it", "en", "de", "fr", "es", "pt"),
+    "priority": ("1", "2", "3", "4", "low", "normal", "high", "urgent"),
+}  # fmt: skip
+
+STATE_KINDS = {"new": "accent", "open": "accent", "waiting": "", "solved": "success", "closed": "", "spam": "warning"}
+SEVERITY_KINDS = {"notice": "info", "serious": "warning", "crisis": "danger"}
+ALERT_KINDS = {
+    "raised": "warning",
+    "escalated": "danger",
+    "claimed": "accent",
+    "assigned": "accent",
+    "resolved": "success",
+}
+
+
+def channel(tongue: Tongue, name: str, *, letters: bool, live: bool, public: bool) -> Channel:
+    """A channel's word; its glyph follows from what it can do, so that a new channel needs nothing here."""
+    icon = "post" if public else "chat" if live else "mail" if letters else "code"
+    return Channel(tongue.word("channel", name), icon)

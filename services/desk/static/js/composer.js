@@ -1,0 +1,233 @@
+// Writing an answer or a note: drafts, length, gaps, canned answers, files. Nothing typed is lost.
+import { clock, csrf, element, fill, post } from "./tools.js";
+
+const GAP = /\{\{[^{}]*\}\}/;
+const FILES = /\b(allegat[oaie]|in allegato|attached|attachment|anhang|angehängt|ci-joint|pièce jointe|adjunt[oa]|anex[oa])\b/i;
+const timers = new WeakMap();
+const form = (node) => node.closest?.("[data-composer]");
+const text = (box) => box.querySelector("[data-text]");
+const slot = (box) => `draft:${document.body.dataset.user}:${box.dataset.ticket}:${box.dataset.composer}`;
+
+// Links count 23 where the channel weighs its characters; wide ones count two. Source: X's counting rules.
+function weigh(value, unit) {
+  if (unit !== "x_weighted") return [...value].length;
+  let links = 0;
+  const rest = value.normalize("NFC").replace(/https?:\/\/\S+/g, () => ((links += 23), ""));
+  let sum = links;
+  for (const letter of rest) {
+    const code = letter.codePointAt(0);
+    sum += code <= 4351 || (code >= 8192 && code <= 8205) || (code >= 8208 && code <= 8223) || (code >= 8242 && code <= 8247) ? 1 : 2;
+  }
+  return sum;
+}
+
+function check(box) {
+  const value = text(box).value, max = +box.dataset.max, send = box.querySelectorAll("[type=submit]:not([name=discard])");
+  const count = box.querySelector("[data-count]"), gap = box.querySelector("[data-gap]");
+  let over = 0;
+  if (count && max) {
+    const length = weigh(value, box.dataset.unit);
+    over = Math.max(0, length - max);
+    count.textContent = over ? fill(count.dataset.over, over) : fill(count.dataset.of, length, max);
+    count.classList.toggle("over", over > 0);
+  }
+  if (gap) gap.hidden = !GAP.test(value);
+  for (const button of send) button.disabled = over > 0;
+}
+
+function keep(box) {
+  const value = text(box).value;
+  if (value) localStorage.setItem(slot(box), JSON.stringify({ key: box.dataset.key, text: value, at: Date.now() }));
+  else localStorage.removeItem(slot(box));
+  clearTimeout(timers.get(box));
+  timers.set(box, setTimeout(() => save(box), 2000));
+}
+
+async function save(box) {
+  clearTimeout(timers.get(box));
+  const value = text(box).value, saved = box.querySelector("[data-saved]");
+  if (box.dataset.sent || box.dataset.stored === value) return;
+  const fields = { ticket: box.dataset.ticket, kind: box.dataset.composer, text: value, key: box.dataset.key, caret: text(box).selectionStart };
+  for (const name of ["to", "cc"]) if (box.elements[name]) fields[name] = box.elements[name].value;
+  const body = new FormData();
+  for (const [name, one] of Object.entries(fields)) body.set(name, one);
+  for (const file of box.querySelectorAll("[name=file]")) body.append("file", file.value);
+  const answer = await post(`/tickets/${box.dataset.number}/draft`, body).catch(() => null);
+  if (answer?.ok && !answer.redirected) {
+    box.dataset.stored = value;
+    saved.textContent = fill(saved.dataset.savedText, clock());
+    if (text(box).value === value) localStorage.removeItem(slot(box));
+  } else saved.textContent = saved.dataset.localText;
+}
+
+// What this browser kept and the server had not confirmed comes back.
+function restore() {
+  for (const box of document.querySelectorAll("[data-composer]:not([data-ready])")) {
+    box.dataset.ready = "1";
+    const kept = JSON.parse(localStorage.getItem(slot(box)) ?? "null");
+    if (kept && kept.key === box.dataset.key && kept.text !== text(box).value && !box.closest("details").id.endsWith("-held")) {
+      text(box).value = kept.text;
+      keep(box);
+    } else if (kept && kept.key !== box.dataset.key) localStorage.removeItem(slot(box));
+    check(box);
+  }
+}
+
+// Canned answers: "/" at the start of a word.
+let canned = { list: [], at: 0, box: null, from: 0 }, asked = 0;
+function slash(area) {
+  const before = area.value.slice(0, area.selectionStart);
+  const found = before.match(/(?:^|\s)\/([\p{L}\p{N}_-]*)$/u);
+  const box = form(area);
+  if (!box?.querySelector("[data-canned]")) return;
+  if (!found) return close();
+  canned.box = box;
+  canned.from = before.length - found[1].length - 1;
+  ask(box, found[1]);
+}
+async function ask(box, words) {
+  const turn = ++asked;
+  const answer = await fetch(`/canned?number=${box.dataset.number}&q=${encodeURIComponent(words)}`, { headers: { Accept: "application/json" } }).catch(() => null);
+  if (!answer?.ok || turn !== asked) return;
+  canned.list = (await answer.json()).slice(0, 8);
+  canned.at = 0;
+  canned.list.length ? show() : close();
+}
+function show() {
+  const place = canned.box.querySelector("[data-canned]");
+  const list = element("ul", { role: "listbox", id: "canned-list" }, ...canned.list.map((one, index) => {
+    const item = element("li", { role: "option", id: `canned-${index}`, "aria-selected": index === canned.at }, one.title);
+    item.addEventListener("mousedown", (event) => (event.preventDefault(), insert(index)));
+    return item;
+  }));
+  place.replaceChildren(list, element("div", { class: "preview", dir: "auto" }, canned.list[canned.at].text));
+  place.hidden = false;
+  list.children[canned.at].scrollIntoView({ block: "nearest" });
+  text(canned.box).setAttribute("aria-activedescendant", `canned-${canned.at}`);
+}
+function close() {
+  asked++;
+  if (!canned.box) return;
+  canned.box.querySelector("[data-canned]").hidden = true;
+  text(canned.box).removeAttribute("aria-activedescendant");
+  canned.box = null;
+}
+function insert(index) {
+  const area = text(canned.box), one = canned.list[index];
+  area.setRangeText(one.text, canned.from, Math.max(canned.from, area.selectionStart), "end");
+  close();
+  area.focus();
+  gap(area);
+  area.dispatchEvent(new Event("input", { bubbles: true }));
+}
+function gap(area) {
+  const found = area.value.match(GAP);
+  if (found) area.focus(), area.setSelectionRange(found.index, found.index + found[0].length);
+  return !!found;
+}
+
+// Each file goes up alone, with its progress, and can be taken off.
+function upload(box, files) {
+  const list = box.querySelector("[data-files]");
+  for (const file of files) {
+    const bar = element("progress", { max: "100", value: "0" }), note = element("span", { class: "muted" });
+    const drop = element("button", { type: "button", class: "button quiet", "data-drop-file": "" }, "×");
+    const item = element("li", { class: "file" }, element("bdi", {}, file.name), bar, note, drop);
+    list.append(item);
+    if (+box.dataset.maxFile && file.size > +box.dataset.maxFile) {
+      bar.remove();
+      note.textContent = box.querySelector(".attach").title;
+      note.className = "danger-text";
+      continue;
+    }
+    const body = new FormData(), request = new XMLHttpRequest();
+    body.set("csrf", csrf());
+    body.set("file", file);
+    body.set("ticket_id", box.dataset.ticket);
+    drop.addEventListener("click", () => request.abort());
+    request.upload.onprogress = (event) => (bar.value = (100 * event.loaded) / event.total);
+    request.onloadend = () => {
+      bar.remove();
+      if (request.status !== 200) return void ((note.textContent = `${request.status || ""} ✕`), (note.className = "danger-text"));
+      const kept = JSON.parse(request.responseText);
+      drop.setAttribute("aria-label", `× ${file.name}`);
+      item.append(element("input", { type: "hidden", name: "file", value: kept.id }));
+      box.dataset.stored = "\0";
+      save(box);
+    };
+    request.open("POST", "/files/upload");
+    request.setRequestHeader("Accept", "application/json");
+    request.send(body);
+  }
+}
+
+let typing = 0;
+export const typed = () => Date.now() - typing < 20000;
+
+export function start() {
+  restore();
+  document.addEventListener("htmx:after:swap", restore);
+  document.addEventListener("input", ({ target }) => {
+    const box = form(target);
+    if (!box) return;
+    check(box), keep(box);
+    if (target.matches("[data-text]")) slash(target);
+    if (box.dataset.composer === "reply" && Date.now() - typing > 4000) {
+      typing = Date.now();
+      post(`/presence/${box.dataset.ticket}`, { doing: "writing" }).catch(() => null);
+    }
+  });
+  document.addEventListener("focusout", ({ target }) => {
+    const box = target.matches?.("[data-text]") && form(target);
+    if (box) save(box), setTimeout(close, 150);
+  });
+  document.addEventListener("change", ({ target }) => {
+    if (target.matches("[data-upload]")) upload(form(target), [...target.files]), (target.value = "");
+  });
+  document.addEventListener("paste", (event) => {
+    const box = form(event.target);
+    if (box?.querySelector("[data-upload]") && event.clipboardData.files.length) event.preventDefault(), upload(box, event.clipboardData.files);
+  });
+  for (const kind of ["dragover", "dragleave", "drop"]) document.addEventListener(kind, (event) => {
+    const box = form(event.target);
+    if (!box?.querySelector("[data-upload]")) return;
+    event.preventDefault();
+    box.classList.toggle("dropping", kind === "dragover");
+    if (kind === "drop") upload(box, event.dataTransfer.files);
+  });
+  document.addEventListener("click", ({ target }) => {
+    if (target.closest("[data-drop-file]")) {
+      const box = form(target);
+      target.closest("li").remove();
+      box.dataset.stored = "\0";
+      save(box);
+    } else if (target.closest("[data-canned-open]")) {
+      const area = text(form(target));
+      area.focus();
+      area.setRangeText(area.selectionStart && !/\s$/.test(area.value.slice(0, area.selectionStart)) ? " /" : "/", area.selectionStart, area.selectionEnd, "end");
+      slash(area);
+    } else if (target.closest("[data-edit]")) text(form(target)).focus();
+  });
+  document.addEventListener("keydown", (event) => {
+    if (!canned.box || event.isComposing) return;
+    const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (by) canned.at = (canned.at + by + canned.list.length) % canned.list.length, show();
+    else if (event.key === "Enter" || event.key === "Tab") insert(canned.at);
+    else if (event.key === "Escape") close();
+    else return;
+    event.preventDefault();
+  }, true);
+  document.addEventListener("submit", (event) => {
+    const box = form(event.target);
+    if (!box || event.submitter?.name === "discard") return;
+    const area = text(box), stop = (loud) => (event.preventDefault(), event.stopImmediatePropagation(), loud?.focus?.());
+    if (box.dataset.composer === "reply" && GAP.test(area.value)) return stop(), gap(area);
+    if (box.dataset.ask && !box.dataset.asked && FILES.test(area.value) && !box.querySelector("[name=file]")) {
+      box.dataset.asked = "1";
+      const saved = box.querySelector("[data-saved]");
+      saved.textContent = box.dataset.ask;
+      return stop(area);
+    }
+    clearTimeout(timers.get(box));
+  }, true);
+}

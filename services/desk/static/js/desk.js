@@ -1,0 +1,127 @@
+// The desk's own script: what the page's forms and links do not do alone. Without it every page still works.
+import { start as keys } from "./keys.js";
+import { start as composer } from "./composer.js";
+import { start as live } from "./live.js";
+import { say, wide } from "./tools.js";
+
+const root = document.documentElement;
+root.classList.add("scripted");
+
+// Theme and density at once; the form saves them for the next page.
+document.addEventListener("change", ({ target }) => {
+  const form = target.form;
+  if (form?.matches("[data-look]")) {
+    const plain = { theme: "system", density: "comfortable" }[target.name];
+    if (target.value === plain) delete root.dataset[target.name];
+    else root.dataset[target.name] = target.value;
+    fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)), redirect: "manual" });
+  } else if (target.matches("[data-submit]")) form?.requestSubmit();
+});
+
+document.addEventListener("click", (event) => {
+  const target = event.target;
+  for (const open of document.querySelectorAll("details.drop[open]")) if (!open.contains(target)) open.open = false;
+  if (target.closest("[data-print]")) print();
+  if (target.closest("[data-close]")) target.closest(".flash")?.remove();
+  const earlier = target.closest("[data-cmd=link]");
+  if (earlier) {
+    event.preventDefault();
+    navigator.clipboard?.writeText(earlier.href).then(() => say(earlier.textContent));
+  }
+  const row = target.closest("#rows a[data-row]");
+  if (row && !(event.ctrlKey || event.metaKey || event.shiftKey) && event.button === 0) openRow(event, row);
+});
+
+// A ticket opens beside the list where there is room; else the link is followed.
+function openRow(event, row) {
+  const pane = document.getElementById("ticket");
+  if (!pane || !wide() || !document.querySelector(".panes .list")) return;
+  event.preventDefault();
+  if (row.getAttribute("aria-current") === "true") return;
+  document.querySelector("#rows [aria-current]")?.removeAttribute("aria-current");
+  row.setAttribute("aria-current", "true");
+  row.closest(".row")?.classList.remove("unread");
+  history.pushState({ htmx: true }, "", row.href);
+  htmx.ajax("GET", row.href, { target: "#ticket", select: "#ticket", swap: "outerHTML" });
+}
+
+// Blocks of the context pane stay as the person left them.
+const folds = JSON.parse(localStorage.getItem("folds") ?? "{}");
+const fold = () => {
+  for (const block of document.querySelectorAll("[data-fold]")) if (block.dataset.fold in folds) block.open = folds[block.dataset.fold];
+};
+document.addEventListener("toggle", ({ target }) => {
+  if (target.dataset?.fold) {
+    folds[target.dataset.fold] = target.open;
+    localStorage.setItem("folds", JSON.stringify(folds));
+  }
+  if (target.matches?.("[popover], details.drop") && (target.open || target.matches(":popover-open"))) {
+    target.querySelector("input:not([type=hidden],[type=radio]), select")?.focus();
+  }
+}, true);
+
+// A conversation opens at the first unread message, else at its end.
+let shown = "";
+function arrive() {
+  fold();
+  const talk = document.getElementById("talk"), scroll = document.getElementById("scroll");
+  if (talk && scroll && talk.dataset.number !== shown) {
+    const target = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
+    const seam = target || document.getElementById("new");
+    if (target) target.classList.add("here");
+    if (scroll.scrollHeight > scroll.clientHeight + 1) {
+      scroll.scrollTop = seam ? seam.offsetTop - scroll.offsetTop - 12 : scroll.scrollHeight;
+    } else if (!wide()) (seam || scroll.querySelector(".message:last-of-type"))?.scrollIntoView({ block: "center" });
+  }
+  shown = talk?.dataset.number ?? "";
+  const flash = document.querySelector("[data-say]");
+  if (flash?.matches(".flash")) say(flash.firstElementChild.textContent);
+  document.querySelector(".held, .notice[autofocus], #errors")?.focus();
+}
+
+// Seconds left to undo: the server counts; this only shows it.
+setInterval(() => {
+  for (const box of document.querySelectorAll("[data-until]")) {
+    const left = Math.ceil((Date.parse(box.dataset.until) - Date.now()) / 1000);
+    if (left > 0) box.querySelector("[data-left]").textContent = `${left} s`;
+    else box.remove();
+  }
+  for (const box of document.querySelectorAll("[data-seconds]")) {
+    const left = (box.dataset.seconds -= 1);
+    if (left > 0) box.querySelector("[data-left]").textContent = `${left} s`;
+    else box.remove();
+  }
+}, 1000);
+
+const bar = document.body.appendChild(document.createElement("div"));
+bar.className = "busy-bar";
+let running = 0;
+const busy = (step) => {
+  running = Math.max(0, running + step);
+  bar.classList.toggle("shown", running > 0);
+};
+document.addEventListener("htmx:before:request", () => busy(1));
+document.addEventListener("htmx:finally:request", () => busy(-1));
+document.addEventListener("htmx:after:swap", () => arrive());
+// Signed out meanwhile: the sign-in page must not be put into a pane. What was typed is kept by `composer`.
+document.addEventListener("htmx:before:response", (event) => {
+  const url = event.detail.ctx.response?.raw?.url;
+  if (url && new URL(url).pathname === "/login") {
+    event.preventDefault();
+    location.assign(url);
+  }
+});
+
+arrive();
+keys();
+composer();
+live();
+
+const every = document.querySelector("[data-every]");
+if (every) {
+  setInterval(() => {
+    if (!document.hidden && !document.querySelector("details[open], dialog[open]") && !getSelection().toString()) {
+      htmx.ajax("GET", location.href, { target: "#page", select: "#page", swap: "outerMorph" });
+    }
+  }, every.dataset.every * 1000);
+}

@@ -1,0 +1,167 @@
+// The one dispatcher of keys. Silent while one types, with Ctrl, Alt, AltGr or Meta, and during composition; it reads the
+// character typed, not the key's place. Keys and words come from the sheet the server wrote.
+import { open as palette } from "./palette.js";
+import { visible, wide } from "./tools.js";
+
+const TYPED = "input:not([type=checkbox],[type=radio],[type=button],[type=submit]), textarea, select, [contenteditable]";
+const bound = new Map();
+let pending = "", timer = 0;
+
+const rows = () => [...document.querySelectorAll("#rows a[data-row], .rows a[data-row], main table a[data-row]")].filter(visible);
+const messages = () => [...document.querySelectorAll("#thread .message")].filter(visible);
+const find = (name) => [...document.querySelectorAll(`[data-cmd="${name}"]`)].find((node) => visible(node) || node.closest("details:not([open])"));
+
+function within(list) {
+  const at = list.findIndex((node) => node === document.activeElement || node.contains(document.activeElement));
+  return at >= 0 ? at : list.findIndex((node) => node.getAttribute("aria-current") === "true" || node.classList.contains("here"));
+}
+
+function step(by) {
+  const list = rows();
+  if (!list.length) return;
+  const at = within(list);
+  const row = list[at < 0 ? 0 : Math.min(list.length - 1, Math.max(0, at + by))];
+  for (const other of list) other.tabIndex = other === row ? 0 : -1;
+  row.focus();
+  row.scrollIntoView({ block: "nearest" });
+  if (wide() && document.querySelector("#ticket.shown") && row.closest(".row")) row.click();
+}
+
+function message(by) {
+  const list = messages();
+  const node = list[Math.min(list.length - 1, Math.max(0, within(list) + by))];
+  node?.focus();
+  node?.scrollIntoView({ block: "nearest" });
+}
+
+function out() {
+  const drop = document.querySelector("details.drop[open]");
+  if (drop) {
+    drop.open = false;
+    drop.querySelector("summary").focus();
+    return true;
+  }
+  const full = document.querySelector(".composer.full");
+  if (full) return full.classList.remove("full"), full.querySelector("summary").focus(), true;
+  const active = document.activeElement;
+  if (active?.closest(".composer")) return document.getElementById("title")?.focus(), true;
+  if (active?.matches(TYPED)) return active.blur(), true;
+  if (document.querySelector("#ticket.shown")) {
+    const row = rows().find((one) => one.getAttribute("aria-current") === "true");
+    if (row) return row.focus(), true;
+    const back = document.querySelector(".phone-back a");
+    if (visible(back)) return back.click(), true;
+  }
+  return false;
+}
+
+function openComposer(node) {
+  const box = node.closest("details");
+  box.open = true;
+  if (!wide()) box.classList.add("full");
+  box.querySelector("textarea").focus();
+}
+
+const RUN = {
+  next: () => step(1),
+  previous: () => step(-1),
+  "next-message": () => message(1),
+  "previous-message": () => message(-1),
+  quoted: () => {
+    const folds = document.querySelectorAll(".quoted");
+    const open = [...folds].some((one) => !one.open);
+    for (const one of folds) one.open = open;
+  },
+  search: () => {
+    const box = [document.getElementById("q"), document.getElementById("quick")].find(visible);
+    if (box) box.focus(), box.select();
+    else location.assign("/search");
+  },
+  sheet: () => document.getElementById("keys").showModal(),
+  palette: () => palette(run),
+  context: () => {
+    const pane = document.getElementById("context");
+    if (!pane) return;
+    if (matchMedia("(width >= 1280px)").matches) pane.classList.toggle("closed");
+    else pane.togglePopover();
+  },
+  reply: () => {
+    const node = find("reply");
+    if (node?.closest(".composer")) openComposer(node);
+    else node?.click();
+  },
+  note: () => find("note") && openComposer(find("note")),
+  original: () => open(nearest("original")?.href, "_blank", "noopener"),
+};
+
+// In a stream of posts an act means the post in focus.
+function nearest(name) {
+  const here = document.activeElement?.closest(".post, .row");
+  return (here?.querySelector(`[data-cmd="${name}"]`)) ?? find(name);
+}
+
+export function run(name) {
+  if (RUN[name]) return RUN[name]();
+  const node = nearest(name);
+  if (!node) return;
+  if (node.matches("summary")) {
+    node.parentElement.open = true;
+    const first = node.parentElement.querySelector("input:not([type=hidden]), select, .menu-list button, .menu-list a");
+    first?.focus();
+    first?.select?.();
+  } else if (!visible(node) && node.matches("button[type=submit], button[name]")) node.form.requestSubmit(node);
+  else node.click();
+}
+
+function listen(event) {
+  if (event.defaultPrevented || event.isComposing || event.keyCode === 229) return;
+  const key = event.key, mod = event.ctrlKey || event.metaKey;
+  const target = event.composedPath()[0];
+  if (mod && !event.altKey && !event.shiftKey && key.toLowerCase() === "k") {
+    event.preventDefault();
+    return palette(run);
+  }
+  if (mod && key === "Enter" && target.form?.dataset.composer) {
+    event.preventDefault();
+    const solve = event.shiftKey && target.form.querySelector('[data-cmd="send-solve"]');
+    return target.form.requestSubmit(solve || target.form.querySelector("[data-send], [type=submit]:last-of-type"));
+  }
+  if (document.querySelector("dialog[open]")) return;
+  if (key === "Escape") {
+    if (!document.querySelector(":popover-open") && out()) event.preventDefault();
+    return;
+  }
+  if (mod || event.altKey || event.getModifierState("AltGraph") || target.matches?.(TYPED)) return;
+  if (document.documentElement.dataset.keys === "off") return;
+  if (key === "Enter" && document.activeElement?.matches("#rows a[data-row]") && wide()) {
+    const row = document.activeElement;
+    if (row.getAttribute("aria-current") === "true") event.preventDefault(), document.getElementById("title")?.focus();
+    else document.addEventListener("htmx:after:swap", () => document.getElementById("title")?.focus(), { once: true });
+    return;
+  }
+  if (key.length !== 1) return;
+  const typed = pending ? `${pending} ${key}` : key;
+  pending = "";
+  clearTimeout(timer);
+  const name = bound.get(typed);
+  if (name) {
+    event.preventDefault();
+    run(name);
+  } else if ([...bound.keys()].some((one) => one.startsWith(`${typed} `))) {
+    pending = typed;
+    timer = setTimeout(() => (pending = ""), 1200);
+  }
+}
+
+export function start() {
+  for (const line of document.querySelectorAll("#keys [data-key]")) {
+    if (line.dataset.key && !bound.has(line.dataset.key)) bound.set(line.dataset.key, line.dataset.name);
+  }
+  document.addEventListener("keydown", listen);
+  document.addEventListener("click", ({ target }) => {
+    const node = target.closest("[data-cmd]");
+    if (node?.dataset.cmd === "palette") palette(run);
+    else if (node?.matches(".composer > summary") && !wide()) setTimeout(() => openComposer(node));
+    else if (target.id === "keys" || target.id === "palette") target.close(); // a click on the backdrop
+  });
+}
