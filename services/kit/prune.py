@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -24,8 +25,11 @@ from services.kit.uow import Database, Lane, Uow, Value
 
 if TYPE_CHECKING:
     from services.kit.bus.local import LocalLog
+    from services.kit.config import Settings
+    from services.kit.consume import Consumer
 
 _CHUNK = 200  # rows a transaction: 1 to 2 ms, so that people's writes are not felt
+_FIRST_S = 60.0  # after the start, when there is other work
 _EVERY_S = 600.0
 _LEASE_S = 120.0
 
@@ -55,6 +59,45 @@ class Pruned:
 
 
 class Pruner:
+    """The worker that prunes every database of a process, each under a lease of its own."""
+
+    name = "prune"
+
+    def __init__(
+        self,
+        databases: Mapping[str, Database],
+        event_log: LocalLog,
+        consumers: Mapping[str, Sequence[Consumer]],
+        *,
+        settings: Settings,
+        clock: Clock,
+        metrics: CollectorRegistry | None = None,
+    ) -> None:
+        self._begun = False
+        declared = {(one.consumption.group, one.consumption.topic) for each in consumers.values() for one in each}
+        age = None
+        if metrics is not None:
+            told = "Age of the oldest record that a group has not read."
+            age = Gauge("ascolto_kit_oldest_unread_seconds", told, ("group", "topic"), registry=metrics)
+        retention = timedelta(days=settings.retention_days)
+        self._pruners = {
+            name: ServicePruner(name, database, event_log, declared=declared, clock=clock, retention=retention, age=age)
+            for name, database in databases.items()
+        }
+        self._leases = {name: Leases(database, clock=clock) for name, database in databases.items()}
+
+    def run(self, stop: threading.Event) -> None:
+        """Prunes each ten minutes, what it holds the lease of."""
+        holder = f"{socket.gethostname()}-{os.getpid()}"
+        while not stop.wait(_FIRST_S if not self._begun else _EVERY_S):
+            self._begun = True
+            for name, pruner in self._pruners.items():
+                if lease := self._leases[name].take("prune", holder, seconds=_LEASE_S):
+                    pruner.prune(stop)
+                    self._leases[name].release(lease)
+
+
+class ServicePruner:
     """Prunes one service's database: its own topics' outbox, and what its own groups applied."""
 
     def __init__(
@@ -63,36 +106,15 @@ class Pruner:
         database: Database,
         event_log: LocalLog,
         *,
-        leases: Leases,
         clock: Clock,
+        declared: Collection[tuple[str, str]] = (),
         retention: timedelta = timedelta(days=7),
-        metrics: CollectorRegistry | None = None,
+        age: Gauge | None = None,
     ) -> None:
-        self.name = f"prune-{service}"
         self._service, self._database, self._event_log = service, database, event_log
-        self._leases, self._clock, self._retention = leases, clock, retention
+        self._clock, self._retention, self._age = clock, retention, age
+        self._declared = declared
         self._log = log.logger(service)
-        self._age = (
-            Gauge(
-                f"ascolto_{service}_oldest_unread_seconds",
-                "Age of the oldest record that a group has not read.",
-                ("group", "topic"),
-                registry=metrics,
-            )
-            if metrics is not None
-            else None
-        )
-
-    def run(self, stop: threading.Event) -> None:
-        """Prunes each ten minutes while it holds the lease."""
-        holder = f"{socket.gethostname()}-{os.getpid()}"
-        while not stop.is_set():
-            if lease := self._leases.take("prune", holder, seconds=_LEASE_S):
-                pruned = self.prune(stop)
-                self._leases.release(lease)
-                if pruned.records or pruned.applied:
-                    self._log.info("pruned", records=pruned.records, applied=pruned.applied)
-            stop.wait(_EVERY_S)
 
     def prune(self, stop: threading.Event | None = None) -> Pruned:
         """One pass, in small transactions behind everybody else's."""
@@ -101,11 +123,19 @@ class Pruner:
         records = sum(
             self._prune_topic(topic, now, stop) for topic, service in PRODUCERS.items() if service == self._service
         )
-        return Pruned(records, self._prune_inbox(now, stop))
+        pruned = Pruned(records, self._prune_inbox(now, stop))
+        if pruned.records or pruned.applied:
+            self._log.info("pruned", records=pruned.records, applied=pruned.applied)
+        return pruned
 
     def _prune_topic(self, topic: str, now: datetime, stop: threading.Event) -> int:
         upto = self._event_log.since(topic, 0, now - self._retention)
-        for place in self._event_log.places(topic):
+        places = self._event_log.places(topic)
+        known = {place.group for place in places}
+        for group in (group for group, of in self._declared if of == topic and group not in known):
+            self._log.info("prune.waits", group=group, topic=topic)  # it has not read yet: nothing goes before it did
+            return 0
+        for place in places:
             upto = min(upto, place.next_offset)
             self._watch(topic, place.group, place.next_offset, now)
         removed = 0

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Gauge
 
 from services.kit import topics
 from services.kit.bus import Log
 from services.kit.bus.local import LocalLog
 from services.kit.clock import ManualClock
+from services.kit.config import Settings
 from services.kit.consume import Consumer
 from services.kit.db.sql import Sql
 from services.kit.db.sqlite import SqliteDatabase
 from services.kit.errors import Internal, Unavailable
-from services.kit.leases import Leases
-from services.kit.prune import Pruner
+from services.kit.prune import Pruner, ServicePruner
 from services.kit.uow import Database
 from tests.contracts.bus import BusContract, Sink, consumption, publish
-from tests.kitlib import DatabaseFactory, drain, make_log
+from tests.kitlib import DatabaseFactory, drain, make_log, wait_until
 
 COUNT = Sql("SELECT count(*) FROM applied")
 
 
-def pruner(producer: Database, log: Log, clock: ManualClock, metrics: CollectorRegistry | None = None) -> Pruner:
+def pruner(producer: Database, log: Log, clock: ManualClock, **more: Any) -> ServicePruner:
     assert isinstance(log, LocalLog)
-    return Pruner("intake", producer, log, leases=Leases(producer, clock=clock), clock=clock, metrics=metrics)
+    return ServicePruner("intake", producer, log, clock=clock, **more)
 
 
 class TestLocalLog(BusContract):
@@ -68,10 +70,10 @@ def test_a_group_past_half_the_retention_is_told_of(
 ) -> None:
     intake, tickets = kit_database("intake"), kit_database("tickets")
     Consumer(consumption(Sink(tickets)), tickets, log, clock=clock).start()
-    registry = CollectorRegistry()
+    age = Gauge("age", "Age.", ("group", "topic"), registry=CollectorRegistry())
     publish(intake, ["a"])
     clock._now = clock._now.now(clock._now.tzinfo)
-    keeper = pruner(intake, log, clock, registry)
+    keeper = pruner(intake, log, clock, age=age)
 
     clock.advance(days=3)
     keeper.prune()
@@ -80,10 +82,7 @@ def test_a_group_past_half_the_retention_is_told_of(
     keeper.prune()
 
     assert "group.behind" in capsys.readouterr().out
-    age_s = registry.get_sample_value(
-        "ascolto_intake_oldest_unread_seconds", {"group": "tickets", "topic": topics.CONTACTS}
-    )
-    assert age_s == pytest.approx(4 * 86400, abs=60)
+    assert age.labels("tickets", topics.CONTACTS)._value.get() == pytest.approx(4 * 86400, abs=60)
 
 
 def test_the_inbox_outlives_the_log_and_then_goes_too(
@@ -93,7 +92,7 @@ def test_the_inbox_outlives_the_log_and_then_goes_too(
     intake, tickets = kit_database("intake"), kit_database("tickets")
     publish(intake, [f"k{n}" for n in range(450)])
     drain([Consumer(consumption(Sink(tickets)), tickets, log, clock=clock)])
-    keeper = Pruner("tickets", tickets, log, leases=Leases(tickets, clock=clock), clock=clock)
+    keeper = ServicePruner("tickets", tickets, log, clock=clock)
 
     clock.advance(days=13)
     assert keeper.prune().applied == 0
@@ -104,13 +103,35 @@ def test_the_inbox_outlives_the_log_and_then_goes_too(
         assert reader.row(COUNT) == (0,)
 
 
-def test_a_pruner_runs_only_with_its_lease(kit_database: DatabaseFactory, log: LocalLog, clock: ManualClock) -> None:
-    intake = kit_database("intake")
-    leases = Leases(intake, clock=clock)
-    lease = leases.take("prune", "another-instance", seconds=60)
-    assert lease is not None
+def test_nothing_is_pruned_before_a_declared_group_has_read_for_the_first_time(
+    kit_database: DatabaseFactory, log: LocalLog, clock: ManualClock
+) -> None:
+    intake, tickets = kit_database("intake"), kit_database("tickets")
+    publish(intake, ["a"])
+    consumer = Consumer(consumption(Sink(tickets), "search"), tickets, log, clock=clock)
+    clock.advance(days=8)
+    keeper = pruner(intake, log, clock, declared=[("search", topics.CONTACTS)])
 
-    assert leases.take("prune", "this-one", seconds=60) is None
-    leases.release(lease)
+    assert keeper.prune().records == 0
+    drain([consumer])
+    assert keeper.prune().records == 1
 
-    assert leases.take("prune", "this-one", seconds=60) is not None
+
+def test_the_worker_prunes_every_database_and_ends_when_asked(
+    kit_database: DatabaseFactory, log: LocalLog, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.kit.prune._FIRST_S", 0.0)
+    databases = {name: kit_database(name) for name in ("intake", "tickets")}
+    publish(databases["intake"], ["a"])
+    publish(databases["tickets"], ["b"], topic=topics.TICKETS)
+    clock.advance(days=8)
+    stop = threading.Event()
+    worker = Pruner(databases, log, {}, settings=Settings(), clock=clock)
+    thread = threading.Thread(target=worker.run, args=(stop,))
+
+    thread.start()
+    wait_until(lambda: [log.begin(topic, 0) for topic in (topics.CONTACTS, topics.TICKETS)] == [2, 2])
+    stop.set()
+    thread.join(5)
+
+    assert not thread.is_alive()
