@@ -1,0 +1,160 @@
+"""What both transports of calls promise: subclass, give `channel(servicer)`."""
+
+from __future__ import annotations
+
+import threading
+
+import grpc
+import pytest
+from prometheus_client import CollectorRegistry
+
+from ascolto.common.v1.envelope_pb2 import Empty
+from ascolto.search.v1 import service_pb2 as pb
+from ascolto.search.v1.service_pb2_grpc import SearchServicer, SearchStub
+from services.kit.clock import ManualClock
+from services.kit.db import guard as uow_guard
+from services.kit.errors import Conflict, Forbidden, Internal, NotFound, Unauthenticated, Unavailable
+from services.kit.principal import Person
+from services.kit.rpc import Caller, Guard, person_of
+from services.kit.rpc.guard import MAX_MESSAGE_BYTES, call_counter
+from services.kit.secrets import Keys
+
+READER = Person("usr_1", name="Elisa", permissions=frozenset({"search:read"}), brand_ids=frozenset({"brd_1"}))
+
+
+class Servicer(SearchServicer):
+    """Answers by the query's first word."""
+
+    def __init__(self):
+        self.seen = []
+        self.release = threading.Event()
+
+    def Find(self, request, context):
+        self.seen.append(person_of(context))
+        match request.query.partition(" ")[0]:
+            case "missing":
+                raise NotFound("There is no such thing.", field="id")
+            case "stale":
+                raise Conflict("Changed meanwhile.", detail=b"\x01\xff\x00now")
+            case "broken":
+                raise ValueError("secret detail")
+            case "slow":
+                self.release.wait(5)
+            case "large":
+                return pb.FindResponse(degraded_reason="x" * (MAX_MESSAGE_BYTES + 1))
+        return pb.FindResponse(total=len(request.query))
+
+    def Rebuild(self, request, context):
+        return pb.StatusResponse(state="ready")
+
+    def Status(self, request, context):
+        return pb.StatusResponse(state=person_of(context).user_id)
+
+
+class RpcContract:
+    """Subclass it."""
+
+    keys = Keys(b"\x03" * 32)
+
+    @pytest.fixture
+    def clock(self):
+        return ManualClock()
+
+    @pytest.fixture
+    def servicer(self):
+        made = Servicer()
+        yield made
+        made.release.set()
+
+    @pytest.fixture
+    def stub(self, servicer, clock):
+        guard = Guard(service="search", keys=self.keys, clock=clock, calls=call_counter(CollectorRegistry()))
+        with self.channel(guard, servicer) as channel:
+            yield SearchStub(channel)
+
+    @pytest.fixture
+    def caller(self, clock):
+        return Caller(service="desk", keys=self.keys, clock=clock)
+
+    def test_the_handler_knows_who_calls(self, stub, servicer, caller):
+        assert caller.invoke(stub.Find, pb.FindRequest(query="ciao"), person=READER).total == 4
+        assert servicer.seen == [READER]
+
+    def test_a_service_calls_for_itself(self, stub, caller):
+        assert caller.invoke(stub.Status, Empty()).state == "svc_desk"
+
+    def test_an_error_arrives_as_it_was_raised(self, stub, caller):
+        with pytest.raises(NotFound, match="no such thing") as missing:
+            caller.invoke(stub.Find, pb.FindRequest(query="missing"), person=READER)
+        with pytest.raises(Conflict) as stale:
+            caller.invoke(stub.Find, pb.FindRequest(query="stale"), person=READER)
+
+        assert missing.value.field == "id"
+        assert stale.value.detail == b"\x01\xff\x00now"
+
+    def test_a_defect_is_internal_and_tells_nothing(self, stub, caller):
+        with pytest.raises(Internal) as failed:
+            caller.invoke(stub.Find, pb.FindRequest(query="broken"), person=READER)
+
+        assert "secret" not in failed.value.message
+
+    def test_a_permission_that_is_missing_is_named(self, stub, caller):
+        with pytest.raises(Forbidden, match="operations"):
+            caller.invoke(stub.Rebuild, Empty(), person=READER)
+
+    def test_a_call_without_an_assertion_is_nobodys(self, stub):
+        with pytest.raises(grpc.RpcError) as refused:
+            stub.Find(pb.FindRequest(query="ciao"), timeout=2)
+
+        assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+    def test_an_assertion_under_another_key_is_refused(self, stub, clock):
+        stranger = Caller(service="desk", keys=Keys(b"\x04" * 32), clock=clock)
+
+        with pytest.raises(Unauthenticated):
+            stranger.invoke(stub.Find, pb.FindRequest(query="ciao"), person=READER)
+
+    def test_an_old_assertion_is_refused(self, stub, clock):
+        class Stopped:
+            def __init__(self, now):
+                self._now = now
+
+            def now(self):
+                return self._now
+
+            def monotonic(self):
+                return 0.0
+
+        late = Caller(service="desk", keys=self.keys, clock=Stopped(clock.now()))
+        clock.advance(seconds=61)
+
+        with pytest.raises(Unauthenticated, match="too old"):
+            late.invoke(stub.Find, pb.FindRequest(query="ciao"), person=READER)
+
+    def test_a_deadline_that_passed_is_unavailable_though_it_may_have_been_applied(self, stub, servicer, caller):
+        threading.Timer(0.2, servicer.release.set).start()
+
+        with pytest.raises(Unavailable):
+            caller.invoke(stub.Find, pb.FindRequest(query="slow"), person=READER, timeout_s=0.05)
+
+        assert servicer.seen == [READER]
+
+    def test_a_message_over_the_limit_is_refused_both_ways(self, stub, caller):
+        with pytest.raises(grpc.RpcError) as sent:
+            request = pb.FindRequest(query="x" * (MAX_MESSAGE_BYTES + 1))
+            stub.Find(request, timeout=5, metadata=[("ascolto-person-bin", caller._signer.sign(READER))])
+        with pytest.raises(grpc.RpcError) as received:
+            stub.Find(
+                pb.FindRequest(query="large"), timeout=5, metadata=[("ascolto-person-bin", caller._signer.sign(READER))]
+            )
+
+        assert sent.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert received.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+    def test_a_call_inside_a_transaction_is_refused(self, stub, caller):
+        uow_guard.enter("tickets")
+        try:
+            with pytest.raises(Internal, match="inside a transaction"):
+                caller.invoke(stub.Find, pb.FindRequest(query="ciao"), person=READER)
+        finally:
+            uow_guard.leave()
