@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
+from ascolto.intake.v1.events_pb2 import ContactReceived
 from services.kit import topics
 from services.kit.bus import Log
 from services.kit.bus.local import LocalLog
@@ -19,7 +21,7 @@ from services.kit.db.sql import Sql
 from services.kit.db.sqlite import SqliteDatabase
 from services.kit.errors import Internal, Unavailable
 from services.kit.prune import Pruner, ServicePruner
-from services.kit.uow import Database
+from services.kit.uow import Database, Event, Uow
 from tests.contracts.bus import BusContract, Sink, consumption, publish
 from tests.kitlib import DatabaseFactory, drain, make_log, wait_until
 
@@ -135,3 +137,20 @@ def test_the_worker_prunes_every_database_and_ends_when_asked(
     thread.join(5)
 
     assert not thread.is_alive()
+
+
+def test_a_batch_of_large_events_is_shorter(kit_database: DatabaseFactory, log: LocalLog) -> None:
+    intake = kit_database("intake")
+    for number in range(60):
+        intake.write(partial(_emit_large, number))
+
+    first = log.read(topics.CONTACTS, 0, 0, 500)
+    rest = log.read(topics.CONTACTS, 0, first[-1].offset + 1, 500)
+
+    assert sum(len(record.data) for record in first) <= 8 * 1024 * 1024
+    assert [record.key for record in (*first, *rest)] == [f"k{n}" for n in range(60)]
+    assert all(len(record.envelope.payload) > 200_000 for record in first)
+
+
+def _emit_large(number: int, uow: Uow) -> None:
+    uow.emit(Event(topics.CONTACTS, f"k{number}", f"con_{number}", 1, ContactReceived(text="x" * 200_000)))

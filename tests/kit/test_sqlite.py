@@ -282,3 +282,47 @@ def test_statements_that_are_no_plain_insert_take_lists_too(kit_database: Databa
         "copy of 0": "c",
         "copy of 4": "d",
     }
+
+
+def test_a_listener_that_fails_harms_no_writer(kit_database: DatabaseFactory) -> None:
+    database = kit_database("intake")
+
+    def fail(_topics: frozenset[str]) -> None:
+        raise ValueError("deaf")
+
+    database._notify = fail
+
+    assert database.write(lambda uow: uow.emit(event("con_1"))) is None
+    assert database.write(add("a")) == 1
+
+
+def test_a_callback_that_writes_is_refused_instead_of_hanging(kit_database: DatabaseFactory) -> None:
+    database, told, refused = kit_database("intake"), threading.Event(), []
+
+    def write_again(_future: object) -> None:
+        try:
+            database.write(add("b"))
+        except Internal as error:
+            refused.append(error.message)
+        told.set()
+
+    with database.held():
+        database.submit(add("a")).add_done_callback(write_again)
+
+    assert told.wait(5)
+    assert "callback" in refused[0]
+
+
+def test_a_writer_that_cannot_go_on_tells_who_waits_and_refuses_who_comes(
+    kit_database: DatabaseFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = kit_database("intake")
+    database.write(add("a"))
+    monkeypatch.setattr(database, "_truncate_if_long", lambda: 1 / 0)
+
+    with database.held():
+        waiting = database.submit(add("b"))
+
+    assert isinstance(waiting.exception(5), ZeroDivisionError)
+    with pytest.raises(Unavailable, match="closed"):
+        database.write(add("c"))

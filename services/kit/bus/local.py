@@ -28,6 +28,10 @@ _READ = """
 SELECT json_group_array(json_array(id, key, kind, event_id, length(data))), CAST(group_concat(data, '') AS BLOB)
 FROM (SELECT id, key, kind, event_id, data FROM outbox WHERE topic = ? AND id >= ? ORDER BY id LIMIT ?)
 """
+_WEIGHT = """
+SELECT count(*), sum(length(data)) FROM (SELECT data FROM outbox WHERE topic = ? AND id >= ? ORDER BY id LIMIT ?)
+"""
+_BATCH_BYTES = 8 * 1024 * 1024  # about what a batch may weigh, whatever its number of records
 _FLOOR = "SELECT floor FROM outbox_floor WHERE topic = ?"
 _END = "SELECT seq FROM sqlite_sequence WHERE name = 'outbox'"
 _AT = "SELECT id, created_us FROM outbox WHERE topic = ? AND id >= ? ORDER BY id LIMIT 1"
@@ -78,6 +82,10 @@ class LocalLog:
                 raise Internal(
                     f"Records {offset} to {floor - 1} of {topic} are pruned and were never read by this group."
                 )
+            if limit > 1:
+                count, size = connection.execute(_WEIGHT, (topic, offset, limit)).fetchone()
+                if size and size > _BATCH_BYTES:
+                    limit = max(1, count * _BATCH_BYTES // size)
             heads, data = connection.execute(_READ, (topic, offset, limit)).fetchone()
             if data is None and offset > (end := self._end(connection)):
                 raise Internal(f"Position {offset} of {topic} lies beyond the log's end {end}: is this another log?")

@@ -15,7 +15,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,40 +23,21 @@ from services.kit.clock import Clock, SystemClock
 from services.kit.db import guard
 from services.kit.db.migrate import folder_of, migrate_sqlite
 from services.kit.db.sqlite_errors import translated
+from services.kit.db.sqlite_limits import Limits
 from services.kit.db.sqlite_readers import Readers
 from services.kit.db.sqlite_uow import Job, SqliteUow
 from services.kit.errors import Internal, Unavailable
 from services.kit.uow import Lane, Reader, Uow
 
+__all__ = ["Limits", "SqliteDatabase"]
+
 T = TypeVar("T")
 
-_MIB = 1024 * 1024
 _CAREFUL_GROUPS = 50  # after a function failed: so many groups put each function into a savepoint of its own
 
 
 def _touch(uow: Uow) -> None:
     uow.next_revs()  # the sequence's row is written with the group
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """Bounds of a database. `strict` makes a function over its budget fail: tests set it, production only logs."""
-
-    group_jobs: int = 100
-    group_s: float = 0.010
-    waiting_jobs: int = 20_000  # beyond it a write raises `Unavailable`: back-pressure
-    waiting_bulk: int = 1_000
-    bulk_patience_s: float = 0.2  # bulk that waited longer gets one place in a group of people's writes
-    warn_s: float = 0.002
-    budget_s: float = 0.020
-    budget_row_s: float = 0.001  # a function that declares `rows` may take this much for each, if that is more
-    strict: bool = False
-    busy_s: float = 5.0
-    checkpoint_pages: int = 4000  # 16 MiB of write-ahead log
-    truncate_bytes: int = 64 * _MIB
-    idle_s: float = 1.0
-    readers: int = 8
-    max_pages: int = 0  # tests of the full disk; 0 sets none
 
 
 class SqliteDatabase:
@@ -87,6 +67,7 @@ class SqliteDatabase:
         self._readers = Readers(path, service, size=self._limits.readers)
         self._uow: SqliteUow
         self._connection: sqlite3.Connection
+        self._wal, self._look_at = path.with_name(f"{path.name}-wal"), 0.0
         self._dirty = False
         self._careful = 0
         self.commits = 0
@@ -96,6 +77,9 @@ class SqliteDatabase:
 
     def write(self, function: Callable[[Uow], T], *, lane: Lane = Lane.PEOPLE) -> T:
         """Runs `function` in a transaction, returns its result after the commit. A write inside a write raises."""
+        guard.refuse_inside_uow("A write")
+        if threading.current_thread() is self._thread:
+            raise Internal(f"A write waits on the writer of {self.service} itself: a future's callback must not write.")
         return self.submit(function, lane=lane).result()
 
     def submit(self, function: Callable[[Uow], T], *, lane: Lane = Lane.PEOPLE) -> Future[T]:
@@ -195,15 +179,35 @@ class SqliteDatabase:
             opened.set_exception(error)
             return
         opened.set_result(None)
-        wal, look_at = self.path.with_name(f"{self.path.name}-wal"), 0.0
-        while (job := self._first()) is not None:
-            self._commit_group(job)
-            if self._dirty and (now := time.monotonic()) > look_at:
-                look_at = now + self._limits.idle_s
-                if wal.stat().st_size > self._limits.truncate_bytes:
+        try:
+            while (job := self._first()) is not None:
+                self._commit_group(job)
+                self._truncate_if_long()
+            self._checkpoint("TRUNCATE")
+        except BaseException as error:  # noqa: BLE001 (logged, and told to everybody who waits)
+            self._log.exception("writer.died")
+            self._refuse_all(translated(error, self.service))
+        finally:
+            self._connection.close()
+
+    def _refuse_all(self, error: BaseException) -> None:
+        """The writer cannot go on: who waits is told, who comes is refused."""
+        with self._turn:
+            self._closing = True
+            waiting = [*self._people, *self._bulk]
+            self._people.clear()
+            self._bulk.clear()
+        for job in waiting:
+            job.future.set_exception(error)
+
+    def _truncate_if_long(self) -> None:
+        """Looks at the length of the write-ahead log at most once in `idle_s`."""
+        now = time.monotonic()
+        if now > self._look_at:
+            self._look_at = now + self._limits.idle_s
+            with contextlib.suppress(FileNotFoundError):  # no log, nothing to shorten
+                if self._wal.stat().st_size > self._limits.truncate_bytes:
                     self._checkpoint("TRUNCATE")
-        self._checkpoint("TRUNCATE")
-        self._connection.close()
 
     def _first(self) -> Job | None:
         """The next job, as long as it takes; None when closing and nothing waits."""
@@ -280,10 +284,17 @@ class SqliteDatabase:
             return failed + [(member, told) for member in members]
         self.commits += 1
         self._dirty = True
-        if topics and self._notify is not None:
-            self._notify(topics)
         done.extend(ran)
+        if topics:
+            self._tell(topics)
         return failed
+
+    def _tell(self, topics: frozenset[str]) -> None:
+        if self._notify is not None:
+            try:
+                self._notify(topics)
+            except Exception:  # noqa: BLE001 (what is committed stays so, whoever cannot be woken)
+                self._log.exception("notify.failed")
 
     def _run_job(self, job: Job, *, saved: bool) -> Any:
         """Runs one function and holds it to its budget."""
