@@ -169,6 +169,10 @@ class ApiChannel:
         del request
         return ""
 
+    def decode(self, body: bytes, now: datetime) -> Inbound:
+        """One contact, for the way in that is called most. Raises `Unparsable`."""
+        return decode(body, now=now)
+
     def parse(self, raw: RawContact, account: Account, *, budget_s: float) -> Sequence[Inbound]:
         """One contact. Raises `Unparsable`."""
         del account, budget_s

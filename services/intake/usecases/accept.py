@@ -5,7 +5,7 @@ Idempotent twice over: by the transport's key and by each event's. Every way in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 
@@ -16,11 +16,12 @@ from services.intake.store import inbound as store
 from services.intake.usecases.bounce import apply_bounces
 from services.intake.usecases.prepare import Item, Prepared, Preparer
 from services.kit import crash
-from services.kit.errors import AscoltoError
+from services.kit.errors import AscoltoError, Unavailable
 from services.kit.ids import new_id
 from services.kit.uow import Database, Event, Lane, Uow
 
 PARSE_BUDGET_S = 0.5  # while a sender waits
+Run = Callable[[Callable[[RawContact], "Prepared | Accepted"], Sequence[RawContact]], Iterable["Prepared | Accepted"]]
 Beside = Callable[[Uow, Sequence[Accepted]], None]  # what else belongs into the transaction
 
 
@@ -156,24 +157,26 @@ class Acceptor:
     def __init__(self, database: Database, preparer: Preparer) -> None:
         self._database, self.preparer = database, preparer
 
-    def accept(self, raws: Sequence[RawContact], *, budget_s: float = PARSE_BUDGET_S) -> list[Accepted]:
+    def accept(self, raws: Sequence[RawContact], *, budget_s: float = PARSE_BUDGET_S, run: Run = map) -> list[Accepted]:
         """Stores and answers after the commit, in order; a refused item carries its error, the others go on.
 
-        Raises `Unavailable` when nothing could be stored.
+        `run` maps over the raws: a pool's, when one slow mail must not hold up others. Raises `Unavailable` when nothing
+        could be stored.
         """
-        answers: list[Accepted | None] = []
-        batch: list[Prepared] = []
-        for raw in raws:
+
+        def prepare(raw: RawContact) -> Prepared | Accepted:
             try:
-                batch.append(self.preparer.prepare(raw, budget_s=budget_s))
-                answers.append(None)
+                return self.preparer.prepare(raw, budget_s=budget_s)
+            except Unavailable:
+                raise
             except AscoltoError as error:
-                if error.kind == "unavailable":
-                    raise
-                answers.append(Accepted("", error=error.message, field=error.field, kind=error.kind))
+                return Accepted("", error=error.message, field=error.field, kind=error.kind)
+
+        made = list(run(prepare, raws)) if len(raws) > 1 else [prepare(raw) for raw in raws]
+        batch = [one for one in made if isinstance(one, Prepared)]
         stored = iter(self.submit(batch).result() if batch else [])
         crash.point("intake.after_commit")
-        return [answer or next(stored) for answer in answers]
+        return [one if isinstance(one, Accepted) else next(stored) for one in made]
 
     def prepared(self, raw: RawContact, account: Account, found: Sequence[Inbound]) -> Prepared:
         """A contact whose bytes the caller has read already."""

@@ -108,7 +108,7 @@ class Replayer:
     def _write_new(uow: Uow, prepared: Prepared) -> None:
         known = store.known_events(uow, [item.event_key for item in prepared.items])
         fresh = [item for item in prepared.items if item.event_key not in known]
-        rows = [
+        rows: list[dict[str, str | int]] = [
             {
                 "event_key": item.event_key,
                 "contact_id": item.contact_id,
