@@ -6,10 +6,10 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ascolto.common.v1.envelope_pb2 import Envelope
-from ascolto.tickets.v1 import events_pb2 as pb
 from google.protobuf.message import Message
 
+from ascolto.common.v1.envelope_pb2 import Envelope
+from ascolto.tickets.v1 import events_pb2 as pb
 from services.kit import topics
 from services.kit.blobs import FolderBlobs
 from services.kit.bus import Record
@@ -135,9 +135,7 @@ class Owner:
                 if not document.deleted:
                     found[document.id] = with_facts(document, facts[document.ticket_id])
         for customer in self.customers.values():
-            document = wire.of_customer(customer).document
-            assert document is not None
-            found[customer.id] = document
+            (found[customer.id],) = wire.documents([wire.of_customer(customer)])
         return found
 
 

@@ -119,10 +119,10 @@ FIELDS = (
 
 BY_NAME = {name: field for field in FIELDS for name in (field.name, *field.aliases)}
 
-# Known elsewhere in the product but not kept by this index; said rather than guessed at.
+# Known elsewhere in the product but not kept by this index: the sentence that says so.
 UNKEPT = {
-    ("is", "unread"): "what each person has read is not part of the index",
-    ("has", "draft"): "drafts are not part of the index",
+    ("is", "unread"): "unread_unkept",
+    ("has", "draft"): "drafts_unkept",
 }
 
 

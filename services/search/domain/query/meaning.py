@@ -20,6 +20,7 @@ from services.search.domain.query.tree import (
     all_of,
     any_of,
 )
+from services.search.domain.sentences import say
 
 UNSOLVED = ("new", "open", "waiting")
 _MOST_VALUES = 50
@@ -46,12 +47,12 @@ def field_node(field: Field, value: str, reader: Reader, *, quoted: bool) -> Mea
     """What `field:value` asks for."""
     values = [value] if quoted else [part for part in value.split("|") if part][:_MOST_VALUES]
     if not values or not value.strip():
-        return Meaning(reason=f"`{field.name}:` needs a value after it")
+        return Meaning(reason=say(reader.language, "no_value", field=field.name))
     readers = {"words": _words, "exact": _exact, "choice": _choice, "moment": _moment, "span": _span, "sort": _sort}
     return readers[field.kind](field, values, reader)
 
 
-def _words(field: Field, values: list[str], _reader: Reader) -> Meaning:
+def _words(field: Field, values: list[str], reader: Reader) -> Meaning:
     nodes: list[Node] = []
     for value in values:
         found = words.split(value)
@@ -64,7 +65,7 @@ def _words(field: Field, values: list[str], _reader: Reader) -> Meaning:
         else:
             nodes.append(Word(value))
     if not nodes:
-        return Meaning(reason=f"`{field.name}:` has no letter or digit after it")
+        return Meaning(reason=say(reader.language, "no_value", field=field.name))
     return Meaning(Scoped(field.name, any_of(nodes)))
 
 
@@ -81,7 +82,7 @@ def _agent(values: list[str], reader: Reader) -> Meaning:
     for value in values:
         if value.lower() in _ME:
             if not reader.user_id:
-                return Meaning(reason="there is no person whose tickets `me` could be")
+                return Meaning(reason=say(reader.language, "no_me"))
             nodes.append(Filter("agent", (reader.user_id,)))
         elif value.lower() in _NOBODY:
             nodes.append(Filter("flag", ("unassigned",)))
@@ -98,14 +99,13 @@ def _choice(field: Field, values: list[str], reader: Reader) -> Meaning:
         if choice:
             chosen.append(choice)
         elif (field.name, value.lower()) in fields.UNKEPT:
-            reason = f"`{field.name}:{value}` cannot be searched: {fields.UNKEPT[field.name, value.lower()]}"
+            reason = say(reader.language, fields.UNKEPT[field.name, value.lower()])
         else:
             near = fields.nearest_choice(field, value)
             suggestion = f"{field.name}:{near}" if near else ""
-            meant = (
-                f": did you mean `{near}`?" if near else f"; it may be {', '.join(name for name, _ in field.choices)}"
-            )
-            reason = f"`{value}` is no value of `{field.name}:`{meant}"
+            options = ", ".join(name for name, _ in field.choices)
+            known = "no_choice_but" if near else "no_choice"
+            reason = say(reader.language, known, value=value[:40], field=field.name, other=near, options=options)
     if not chosen:
         return Meaning(reason=reason, suggestion=suggestion)
     if field.name == "in":
@@ -140,7 +140,7 @@ def _moment(field: Field, values: list[str], reader: Reader) -> Meaning:
         found = _between(field.name, value, reader)
         if found is None:
             today = reader.now.astimezone(reader.zone).date().isoformat()
-            return Meaning(reason=f"`{value}` is not a date; write it as {today} or as you usually do")
+            return Meaning(reason=say(reader.language, "no_date", value=value[:40], today=today))
         nodes.append(Range(of, *found))
     return Meaning(any_of(nodes))
 
@@ -171,12 +171,12 @@ def _between(name: str, value: str, reader: Reader) -> tuple[int | None, int | N
 def _span(_field: Field, values: list[str], reader: Reader) -> Meaning:
     start = dates.span_start(values[0], reader)
     if start is None:
-        return Meaning(reason=f"`{values[0]}` is not a span of time; write 30d, 12h, 4w or 6m")
+        return Meaning(reason=say(reader.language, "no_span", value=values[0][:40]))
     return Meaning(Range("at", start, None))
 
 
-def _sort(field: Field, values: list[str], _reader: Reader) -> Meaning:
+def _sort(field: Field, values: list[str], reader: Reader) -> Meaning:
     choice = field.choice(values[-1])
     if not choice:
-        return Meaning(reason=f"`{values[-1]}` is no order; it may be new, old or best")
+        return Meaning(reason=say(reader.language, "no_order", value=values[-1][:40]))
     return Meaning(sort=choice)

@@ -27,6 +27,7 @@ from services.search.domain.query.tree import (
     any_of,
     rewrite,
 )
+from services.search.domain.sentences import say
 
 MOST_CHARACTERS = 2000
 MOST_NESTING = 50
@@ -35,7 +36,11 @@ _MOST_CHIPS = 60
 _LEAST_PREFIX = 2
 _MOST_NEAR = 50
 _LONGEST_WORD = 100
-_DANGLING = re.compile(r"^(?:OR|AND|OPPURE)\s+|\s+(?:OR|AND|OPPURE|NOT|NON)$|\(\s*\)|(?<=\()\s+|\s+(?=\))")
+_OPERATORS = "OR|AND|OPPURE"
+_DANGLING = re.compile(  # operators with nothing on one side, and empty parentheses
+    rf"^(?:{_OPERATORS})\s+|\s+(?:{_OPERATORS}|NOT|NON)$|(?<=\()\s*(?:{_OPERATORS})\s+|\s+(?:{_OPERATORS})\s*(?=\))"
+    r"|\(\s*\)|(?<=\()\s+|\s+(?=\))"
+)
 
 
 def parse(text: str, reader: Reader) -> Asked:
@@ -44,7 +49,7 @@ def parse(text: str, reader: Reader) -> Asked:
     notes: list[str] = []
     if len(clean) > MOST_CHARACTERS:
         clean = clean[:MOST_CHARACTERS]
-        notes.append(f"Only the first {MOST_CHARACTERS:,} characters were read.")
+        notes.append(say(reader.language, "long", most=str(MOST_CHARACTERS)))
     return _Parser(clean.strip(), reader, notes).asked()
 
 
@@ -68,13 +73,13 @@ class _Parser:
         while self._place < len(self._tokens):
             nodes.append(self._choice())
             if self._place < len(self._tokens):  # only a closing parenthesis too many stops a choice
-                self._note("A closing parenthesis without an opening one was ignored.")
+                self._note(self._say("unopened"))
                 self._place += 1
         node = all_of(nodes)
         if self._parts:
             node = _in_parts(node, self._parts)
         if self._terms > MOST_TERMS:
-            self._note(f"Only the first {MOST_TERMS} words were searched; {self._terms - MOST_TERMS} were ignored.")
+            self._note(self._say("many", most=str(MOST_TERMS), rest=str(self._terms - MOST_TERMS)))
         return Asked(
             node=node,
             chips=tuple(self._chips[:_MOST_CHIPS]),
@@ -87,6 +92,9 @@ class _Parser:
     def _note(self, sentence: str) -> None:
         if sentence not in self._notes and len(self._notes) < _MOST_CHIPS:
             self._notes.append(sentence)
+
+    def _say(self, sentence: str, **parts: str) -> str:
+        return say(self._reader.language, sentence, **parts)
 
     def _peek(self) -> Token | None:
         return self._tokens[self._place] if self._place < len(self._tokens) else None
@@ -122,7 +130,7 @@ class _Parser:
         if token.kind == "open":
             node = self._group()
         elif token.kind == "near":
-            self._cross(token, "NEAR needs a word on either side", begin)
+            self._cross(token, self._say("near_alone"), begin)
             node = EMPTY
         else:
             node = self._leaf(token, begin, negated=negated)
@@ -130,7 +138,7 @@ class _Parser:
 
     def _group(self) -> Node:
         if self._depth >= MOST_NESTING:
-            self._note(f"Parentheses deeper than {MOST_NESTING} were ignored.")
+            self._note(self._say("nested", most=str(MOST_NESTING)))
             return EMPTY
         self._depth += 1
         node = self._choice()
@@ -147,14 +155,14 @@ class _Parser:
         right = self._one()
         distance = int(token.text)
         if distance > _MOST_NEAR:
-            self._note(f"NEAR/{distance} is too far; NEAR/{_MOST_NEAR} was used.")
+            self._note(self._say("near_far", asked=str(distance), most=str(_MOST_NEAR)))
             distance = _MOST_NEAR
         if isinstance(left, Word) and isinstance(right, Word):
             return Near(left.text, right.text, distance)
         if EMPTY in {left, right}:
-            self._note("NEAR without a word on either side was ignored.")
+            self._note(f"NEAR: {self._say('near_alone')}.")
         else:
-            self._note("NEAR works between two words; here both sides were searched anywhere.")
+            self._note(self._say("near_words"))
         return all_of([left, right])
 
     def _leaf(self, token: Token, begin: int, *, negated: bool) -> Node:
@@ -165,17 +173,17 @@ class _Parser:
             return self._field(token, begin, negated=negated)
         if token.kind == "phrase":
             if token.unclosed:
-                self._note("A quotation mark was not closed; the phrase was read to the end.")
+                self._note(self._say("unclosed"))
             return self._phrase(token.text, begin, token.end, negated=negated)
         return self._word(token, begin, negated=negated)
 
     def _phrase(self, text: str, begin: int, end: int, *, negated: bool) -> Node:
         parts = words.split(text)
         if not parts:
-            self._chip(begin, end, ignored=True, reason="there is no word in the quotation marks")
+            self._chip(begin, end, ignored=True, reason=self._say("empty_phrase"))
             return EMPTY
         if len(parts) > MOST_TERMS:
-            self._note(f"Only the first {MOST_TERMS} words of a phrase were searched.")
+            self._note(self._say("long_phrase", most=str(MOST_TERMS)))
             text = " ".join(parts[:MOST_TERMS])
         self._chip(begin, end, value=text)
         if not negated:
@@ -186,20 +194,20 @@ class _Parser:
         text = token.text[:_LONGEST_WORD]
         stripped = text.rstrip("*")
         if text.startswith(("*", "?")) and len(text) > 1:
-            self._cross(token, "a word cannot begin with a wildcard; searched without it", begin)
+            self._cross(token, self._say("wildcard"), begin)
             stripped = text.strip("*?")
             text = stripped
         if "~" in stripped:
-            self._cross(token, "likeness is found by itself; ~ was ignored", begin)
+            self._cross(token, self._say("likeness"), begin)
             text = stripped = stripped.split("~")[0]
         folded = words.split(stripped)
         if not folded:
             if text == token.text:
-                self._chip(begin, token.end, ignored=True, reason="there is no letter or digit in it")
+                self._chip(begin, token.end, ignored=True, reason=self._say("no_letter"))
             return EMPTY
         if text.endswith("*"):
             if len(folded[-1]) < _LEAST_PREFIX:
-                self._cross(token, f"a prefix needs {_LEAST_PREFIX} letters; searched as a word", begin)
+                self._cross(token, self._say("short_prefix", least=str(_LEAST_PREFIX)), begin)
             elif len(folded) == 1:
                 self._chip(begin, token.end, value=stripped + "*")
                 return Prefix(folded[0])
@@ -232,8 +240,8 @@ class _Parser:
         suggestion = fields.nearest(token.text)
         rest = f'"{token.value}"' if token.quoted else token.value
         hint = f"{suggestion}:{rest}" if suggestion else ""
-        meant = f": did you mean `{suggestion}:`?" if suggestion else "."
-        reason = f"`{token.text}:` is not a field{meant} Searched as words."
+        known = "no_field_but" if suggestion else "no_field"
+        reason = self._say(known, name=token.text, other=suggestion)
         self._cross(token, reason, begin, suggestion=hint, note=reason)
         parts = words.split(f"{token.text} {token.value}")[:MOST_TERMS]
         if not negated:
@@ -279,7 +287,12 @@ class _Parser:
 
     def _less(self, begin: int, end: int) -> str:
         rest = " ".join((self._text[:begin] + " " + self._text[end:]).split())
-        return " ".join(_DANGLING.sub("", rest).split())
+        for _ in range(MOST_NESTING):  # one taken away may leave another
+            tidy = " ".join(_DANGLING.sub("", rest).split())
+            if tidy == rest:
+                break
+            rest = tidy
+        return rest
 
 
 def _in_parts(node: Node, parts: list[str]) -> Node:
