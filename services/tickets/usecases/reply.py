@@ -90,11 +90,10 @@ def reply(uow: Uow, act: Act, draft: Draft, *, directory: Directory) -> Answered
     on.last_interaction_id = interaction_id
     on.rev = uow.next_revs()[0]
     undo_s = min(draft.undo_s, answer.MAX_UNDO_S)
-    signature = f"\n\n{brand.signature}" if way.capabilities.letters and brand.signature else ""
     written = wire.Written(
         id=interaction_id,
         kind="message",
-        text=draft.text + signature,
+        text=draft.text,
         author_id=act.person.user_id,
         author_name=draft.author_name or act.person.name,
         html=draft.html,
