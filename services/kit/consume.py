@@ -19,7 +19,7 @@ from services.kit.app import Consumption
 from services.kit.bus import Log, Record
 from services.kit.clock import Clock
 from services.kit.deadletters import NEWER_SCHEMA, DeadLetters, park, reason_of
-from services.kit.errors import RateLimited, Unavailable
+from services.kit.errors import AscoltoError, RateLimited, Unavailable
 from services.kit.ids import made_at
 from services.kit.inbox import Fenced, Place, keep_unapplied, without_erased
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _AWAY = (Unavailable, RateLimited, ConnectionError, TimeoutError)
 _FIRST_PAUSE_S = 0.1
-_LONGEST_PAUSE_S = 15.0
+_LONGEST_PAUSE_S = 5.0
 _WAIT_S = 1.0  # how long a stop may go unnoticed while nothing happens
 _PACE_S = 0.010  # small batches are not begun more often: each costs a commit, however little is in it
 
@@ -124,6 +124,9 @@ class Consumer:
                 stop.wait(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_S)
                 continue
+            except Exception as error:
+                _, self._paused = reason_of(error)  # a position outside the log, or a defect: shown, then begun again
+                raise
             pause, self._paused = _FIRST_PAUSE_S, ""
             if not handled:
                 seen = self._log.wait([self.consumption.topic], seen, _WAIT_S)
@@ -220,8 +223,12 @@ class Consumer:
     # --- for operations ---
 
     def lags(self) -> list[Lag]:
-        """How far this group is behind, a row for each partition. Raises `Unavailable` when the log is away."""
-        return [self._lag(partition) for partition in self._log.partitions(self.consumption.topic)]
+        """How far this group is behind, a row for each partition; what cannot be told says why in `paused`."""
+        group, topic = self.consumption.group, self.consumption.topic
+        try:
+            return [self._lag(partition) for partition in self._log.partitions(topic)]
+        except AscoltoError as error:
+            return [Lag(group, topic, 0, 0, 0.0, error.message)]
 
     def _lag(self, partition: int) -> Lag:
         topic = self.consumption.topic

@@ -335,3 +335,34 @@ def test_what_is_consumed_and_parked_is_counted(
     labels = {"service": "tickets", "group": "tickets", "topic": topics.CONTACTS}
     assert registry.get_sample_value("ascolto_kit_consumed_records_total", labels) == 3
     assert registry.get_sample_value("ascolto_kit_parked_records_total", labels | {"reason": "internal"}) == 1
+
+
+def test_a_full_disk_pauses_the_group_and_it_goes_on_by_itself(
+    consumer: Consumer, sink: Sink, intake: SqliteDatabase, tickets: SqliteDatabase, clock: ManualClock
+) -> None:
+    keys = [f"{number} {'x' * 2000}" for number in range(200)]
+    publish(intake, keys)
+    consumer.start()
+    tickets.write(lambda uow: uow.rows(Sql("PRAGMA max_page_count = 1")))  # SQLite takes the present size
+    stop = threading.Event()
+    thread = threading.Thread(target=consumer.run, args=(stop,))
+
+    thread.start()
+    wait_until(lambda: "disk full" in consumer.lags()[0].paused)
+    tickets.write(lambda uow: uow.rows(Sql("PRAGMA max_page_count = 100000")))
+    wait_until(lambda: len(sink.seen) == 200)
+    stop.set()
+    thread.join(5)
+
+    assert sink.seen == keys
+    assert letters_of(tickets, clock).count() == 0
+
+
+def test_a_group_outside_the_log_is_shown_to_operations(
+    consumer: Consumer, intake: SqliteDatabase, tickets: SqliteDatabase
+) -> None:
+    publish(intake, ["a"])
+    consumer.start()
+    tickets.write(lambda uow: uow.execute(ON))
+
+    assert "beyond the log's end" in consumer.lags()[0].paused

@@ -64,7 +64,10 @@ class SqliteReader:
     def begin(self, seconds: float) -> None:
         """Opens the transaction."""
         self.deadline = time.monotonic() + seconds
-        self._connection.execute("BEGIN")
+        try:
+            self._connection.execute("BEGIN")
+        except sqlite3.Error as error:
+            raise translated(error, self._service) from error
 
     def end(self) -> None:
         """Closes the transaction."""
