@@ -25,7 +25,6 @@ PRODUCES = {
 }
 CONSUMES = {
     topics.MENTIONS: frozenset({"MentionSeen"}),
-    topics.CUSTOMERS: frozenset({"CustomerErased"}),
 }
 
 _OLDEST = datetime(2006, 1, 1, tzinfo=UTC)  # no source of ours is older
