@@ -22,16 +22,16 @@ SLOW_BIN_S: Final = 3600.0
 FAST: Final = (
     Setting(smooth=0.5, slow=1 / 864, tail=0.99),
     Setting(smooth=0.25, slow=1 / 864, tail=0.99),
-    Setting(smooth=0.12, slow=1 / 2016, tail=0.995),
+    Setting(smooth=0.12, slow=1 / 2016, tail=0.99),
 )
 SLOW: Final = (
     Setting(smooth=0.6, slow=1 / 168, tail=0.99, cold_bins=24.0),
     Setting(smooth=0.3, slow=1 / 336, tail=0.99, cold_bins=24.0),
 )
-SPEAKS_AT: Final = 10.0
+SPEAKS_AT: Final = 6.0
 AGAIN_AT: Final = 2.0  # times the first peak's height: only then an episode speaks again
 _ENDS_BELOW: Final = 1.0
-_CALM_S: Final = 2 * 3600.0  # an episode ends after so long without a rise
+_CALM_S: Final = 4 * 3600.0  # an episode ends after so long without a rise
 _SLOW_NEEDS_BINS: Final = 24.0
 _MOST_BINS_AT_ONCE: Final = 2016
 _LATE_S: Final = 600.0

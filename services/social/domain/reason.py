@@ -102,14 +102,14 @@ def lifts(
         if count < 2 and posts > 3:
             continue
         base = usual.get(term, 0)
-        prior = (base + 0.5) / (usual_posts + 1.0) * _PRIOR_POSTS
+        share = (base + 0.5) / (usual_posts + _PRIOR_POSTS)
+        prior = share * _PRIOR_POSTS
         here, there = count + prior, base + prior
         odds = math.log(here / max(posts + _PRIOR_POSTS - here, 0.5)) - math.log(
             there / max(usual_posts + _PRIOR_POSTS - there, 0.5)
         )
         z = odds / math.sqrt(1.0 / here + 1.0 / there)
         if z >= _LEAST_Z:
-            share = (base + 0.5) / (usual_posts + 1.0)
             ranked.append((z, Lift(term, count, round(count / posts / share, 1))))
     ranked.sort(key=lambda entry: (-entry[0] * (1.0 + 0.15 * entry[1].term.count(" ")), entry[1].term))
     chosen: list[Lift] = []

@@ -21,6 +21,7 @@ _HANDLE = re.compile(r"(?<![\w.])@[\w.-]+(?:@[\w.-]+\w)?")
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 # A word, or a hashtag or handle with its sign; apostrophes end a word (l'ordine is two).
 _WORD = re.compile(r"[#@]?\w+", re.UNICODE)
+_NO_WORD = re.compile(r"[^\w#@]")
 _BLANK = re.compile(r"\s+")
 _URL_TOKEN, _HANDLE_TOKEN, _NUMBER_TOKEN = "http", "@user", "0"
 _SHORTEST_COMPARABLE = 12
@@ -65,7 +66,13 @@ def split(text: str) -> list[str]:
 
 def words(text: str) -> list[str]:
     """Folded words in order, hashtags and handles with their sign."""
-    return [fold(word) for word in split(text)]
+    return [fold_word(word) for word in split(text)]
+
+
+def fold_word(word: str) -> str:
+    """A word of `split` folded; signs that folding brings in (a fraction's bar) are left out, and it is never empty."""
+    folded = fold(word)
+    return folded if folded.isalnum() else _NO_WORD.sub("", folded) or word
 
 
 def content_key(normalised: str) -> str:

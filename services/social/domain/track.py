@@ -16,11 +16,11 @@ PACKED: Final = struct.Struct("<9d")
 _PRIOR_BINS: Final = 3.0  # before anything is known a bin holds about one post, as sure as after three bins
 _LEARN_QUANTILE: Final = 0.08
 _CLIP: Final = 3.0  # mean excesses above the quantile beyond which a bin teaches no more
-_NEWS_TEACHES: Final = 0.1  # a bin that is news teaches a tenth, so that a burst does not become the usual
+_NEWS_TEACHES: Final = 0.15  # a bin that is news teaches a seventh, so that a burst does not become the usual
 _POISSON_QUANTILE: Final = 2.33  # standard errors of the 99th percentile of a Gaussian
 _POISSON_EXCESS: Final = 0.42  # mean excess above it, in standard errors, with room for the Poisson's longer tail
-_LEAST_POSTS: Final = 2.0  # posts in one bin that are never news
-_LEAST_EXCESS: Final = 0.4
+_LEAST_POSTS: Final = 3.0  # posts in one bin that are never news
+_LEAST_EXCESS: Final = 0.5
 _RELATIVE_EXCESS: Final = 0.05  # of the usual height: rhythms repeat no better than this
 _COLD_WIDENING: Final = 2.5
 _LONGEST_FREEZE: Final = 2016.0  # bins of silence after which silence is believed: a week of five minutes
@@ -54,10 +54,14 @@ class Track:
         self.rising = 0.0  # bins since the level left the usual
         self.gathered = 0.0  # posts in them
 
+    def _weight(self) -> float:
+        """Weight of the newest bin in the level; in a young track all bins weigh alike."""
+        return max(self.setting.smooth, 1.0 / (self.bins + 2.0))
+
     def mark(self) -> tuple[float, float]:
         """The height of the smoothed level above the baseline that is still usual, and the unit of excess above it."""
         setting = self.setting
-        smooth = setting.smooth
+        smooth = self._weight()
         if not setting.unit:
             return self.high, max(self.excess, 0.05 * self.spread, 1e-9)
         base = max(self.base, 0.0)
@@ -70,7 +74,7 @@ class Track:
     def line(self) -> tuple[float, float]:
         """`(a, b)` so that a bin of x posts would score `a + b·x`: a bin under way is judged by one product."""
         high, unit = self.mark()
-        smooth = self.setting.smooth if self.bins else 1.0 if not self.setting.unit else self.setting.smooth
+        smooth = self._weight()
         return ((1.0 - smooth) * self.level - self.base - high) / unit, smooth / unit
 
     def learn(self, x: float) -> None:
@@ -85,8 +89,9 @@ class Track:
             self.silence = 0.0
         if not self.bins and not setting.unit:
             self.level = self.base = x
+        weight = self._weight()
         self.bins += 1.0
-        self.level += setting.smooth * (x - self.level)
+        self.level += weight * (x - self.level)
         residual = self.level - self.base
         high, unit = self.mark()
         top = high + _CLIP * unit

@@ -14,7 +14,8 @@ MINUTE, HOUR, DAY, WEEK = 60.0, 3600.0, 86400.0, 7 * 86400.0
 
 
 def poisson(rate_an_hour: float, begin: float, end: float, dice: random.Random) -> list[float]:
-    times, at = [], begin
+    times: list[float] = []
+    at = begin
     while True:
         at += dice.expovariate(rate_an_hour / HOUR)
         if at >= end:

@@ -2,6 +2,7 @@
 
 import re
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,8 +14,8 @@ from services.social.domain.watch.tree import And, Field, Near, Not, Or, Phrase,
 VOCABULARY = ("acme", "late", "broken", "order", "parcel", "thanks", "again", "deliver", "delivery")
 
 
-def match(query: str, text: str = "", **fields: object) -> tuple[str, ...] | None:
-    return Matcher(parse(query)).match(Post(text, **fields))  # type: ignore[arg-type]
+def match(query: str, text: str = "", **fields: Any) -> tuple[str, ...] | None:
+    return Matcher(parse(query)).match(Post(text, **fields))
 
 
 def test_words_match_without_case_and_accents_and_are_given_as_written() -> None:
@@ -59,7 +60,7 @@ def test_a_beginning_matches_its_words() -> None:
         ("has:link", {"text": "ecco https://b.example"}),
     ],
 )
-def test_a_field_matches_its_property_only(query: str, fields: dict[str, object]) -> None:
+def test_a_field_matches_its_property_only(query: str, fields: dict[str, Any]) -> None:
     assert match(query, **fields) == ()
     assert match(query, "niente") is None
 
@@ -150,7 +151,9 @@ def test_a_rule_of_x_never_leaves_out_what_the_matcher_accepts(tree: Node, post:
 def test_many_watches_at_once_decide_as_each_alone(many: list[Node], post: Post) -> None:
     together = WatchSet({str(place): tree for place, tree in enumerate(many)}).match(post)
 
-    alone = {str(place): matched for place, tree in enumerate(many) if (matched := Matcher(tree).match(post)) is not None}
+    alone = {
+        str(place): matched for place, tree in enumerate(many) if (matched := Matcher(tree).match(post)) is not None
+    }
     assert together == alone
 
 

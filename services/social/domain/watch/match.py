@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from services.social.domain.text import fold, split
+from services.social.domain.text import fold, fold_word, split
 from services.social.domain.watch.tree import And, Field, Near, Node, Not, Or, Phrase, Word
 
 _LINK = re.compile(r"https?://|www\.", re.IGNORECASE)
@@ -48,10 +48,10 @@ class View:
         places: dict[str, list[int]] = {}
         signed: dict[str, list[int]] = {}
         for place, word in enumerate(written):
-            folded = fold(word)
+            folded = fold_word(word)
             if folded[0] in "#@":
                 signed.setdefault(folded, []).append(place)
-                folded = folded[1:]
+                folded = folded[1:] or folded
             places.setdefault(folded, []).append(place)
         self.places = places
         self.signed = signed
