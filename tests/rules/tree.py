@@ -46,6 +46,11 @@ def place(path: Path, node: ast.AST) -> str:
     return f"{path}:{getattr(node, 'lineno', 0)}"
 
 
+def line_of(path: Path, node: ast.AST) -> str:
+    """The line a node begins on."""
+    return text_of(path).splitlines()[getattr(node, "lineno", 1) - 1]
+
+
 def name_of(node: ast.expr) -> str:
     """The last part of a dotted name: `sleep` of `time.sleep`."""
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
