@@ -25,7 +25,7 @@ CONSUMES = {
     topics.ALERTS: frozenset({"AlertRaised", "AlertChanged"}),
     topics.DELIVERIES: frozenset({"DeliveryChanged"}),
 }
-_WAIT_S = 1.0
+_WAIT_S = 0.3  # how often absent people are looked for, and how soon the loop stops
 
 
 def changes_of(record: Record) -> Sequence[Change]:

@@ -56,6 +56,14 @@ Key = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_li
 Version = Annotated[int, Field(ge=0, le=INT64)]
 
 
+class FieldError(ValueError):
+    """A fault of one field that only the whole shows."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
 class Body(BaseModel):
     """A body: unknown fields are refused."""
 
@@ -83,7 +91,7 @@ class File(Body):
         try:
             base64.b64decode(self.content_base64, validate=True)
         except binascii.Error as error:
-            raise ValueError("content_base64 is not base64") from error
+            raise FieldError("content_base64", "it is not base64") from error
         return self
 
     @property
@@ -108,9 +116,9 @@ class Contact(Body):
     @model_validator(mode="after")
     def _complete(self) -> Contact:
         if not (self.sender.email or self.sender.phone or self.sender.handle):
-            raise ValueError("from needs one of email, phone, handle")
+            raise FieldError("from", "one of email, phone, handle is needed")
         if not (self.text or self.html or self.attachments):
-            raise ValueError("one of text, html, attachments is needed")
+            raise FieldError("text", "one of text, html, attachments is needed")
         return self
 
 

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from services.desk.api.models import FieldError
 from services.desk.web.app import STATUS
 from services.kit import log
 from services.kit.errors import AscoltoError, Conflict, Internal, Invalid
@@ -109,6 +110,9 @@ def invalid(error: RequestValidationError) -> AscoltoError:
     where, *path = first["loc"]
     if first["type"] == "json_invalid":
         return HttpProblem(400, "The body is not valid JSON.", field="body")
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, FieldError):
+        path.append(cause.field)
     field = ".".join(str(step) for step in path) or str(where)
     if first["type"] == "extra_forbidden":
         return Invalid(f"There is no field {field}.", field=field)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ascolto.common.v1.envelope_pb2 import Blob
 from ascolto.common.v1.operations_pb2 import DeadLetter, HealthResponse
-from ascolto.intake.v1.service_pb2 import Account, Brand
+from ascolto.intake.v1.service_pb2 import AcceptContactsResponse, Accepted, Account, Brand, NewContact
 from ascolto.search.v1.service_pb2 import FindResponse, Hit
 from ascolto.social.v1.events_pb2 import Alert, Mention
 from ascolto.social.v1.service_pb2 import AlertDetail, MentionDetail
@@ -13,6 +13,8 @@ from ascolto.tickets.v1.service_pb2 import CustomerWithHistory, ReplyResponse, T
 from ascolto.tickets.v1.service_pb2 import UnseenInteractions as Unseen
 
 __all__ = [
+    "AcceptContactsResponse",
+    "Accepted",
     "Account",
     "Alert",
     "AlertDetail",
@@ -27,6 +29,7 @@ __all__ = [
     "Interaction",
     "Mention",
     "MentionDetail",
+    "NewContact",
     "ReplyResponse",
     "Ticket",
     "TicketWithInteractions",

@@ -126,17 +126,21 @@ class Sessions:
             return None
         return signed_in
 
-    def touch(self, signed_in: SignedIn) -> None:
-        """Moves the idle end on: a person did something. Streams do not call it."""
+    def touch_due(self, signed_in: SignedIn) -> bool:
+        """Whether the idle end should move on: at most once a minute a session."""
         now_s, session_id = self._clock.monotonic(), signed_in.session.id
         with self._lock:
             if now_s - self._touched.get(session_id, -_TOUCH_S) < _TOUCH_S:
-                return
+                return False
+            if len(self._touched) >= _REMEMBERED:
+                self._touched.clear()
             self._touched[session_id] = now_s
-            if len(self._touched) > _REMEMBERED:
-                self._touched = {session_id: now_s}
-        now = self._clock.now()
-        self._database.submit(lambda uow: session_rows.touch(uow, session_id, now))
+            return True
+
+    def touch(self, signed_in: SignedIn) -> None:
+        """Moves the idle end on: a person did something. Streams do not call it."""
+        now, session_id = self._clock.now(), signed_in.session.id
+        self._database.write(lambda uow: session_rows.touch(uow, session_id, now))
 
     def sign_out(self, signed_in: SignedIn) -> None:
         """Ends this session."""

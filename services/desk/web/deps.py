@@ -33,6 +33,7 @@ _NOTICE = "ascolto_notice"
 CSRF_HEADER = "x-csrf-token"
 CSRF_FIELD = "csrf"
 _SAFE = frozenset({"GET", "HEAD"})
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _MAX_FORM_BYTES = 2 * 1024 * 1024
 _MAX_UPLOAD_BYTES = 30 * 1024 * 1024
 _ANSWERED_LATER = ("/profile", "/logout", "/static", "/live")  # open to who must change the password first
@@ -101,7 +102,9 @@ class Needs:
         if request.method not in _SAFE:
             check_origin(request)
             await _check_csrf(request, me)
-        desk_of(request).sessions.touch(me)
+        sessions = desk_of(request).sessions
+        if sessions.touch_due(me):
+            await run_in_threadpool(sessions.touch, me)
 
 
 def needs(permission: str) -> Any:
@@ -113,7 +116,7 @@ async def form_of(request: Request) -> FormData:
     """The posted form. Raises `Invalid` when it is no form or too long."""
     length = request.headers.get("content-length", "")
     kind = request.headers.get("content-type", "")
-    if not kind.startswith(("application/x-www-form-urlencoded", "multipart/form-data")):
+    if not kind.startswith(_FORMS):
         raise Invalid("This address takes forms.")
     limit = _MAX_FORM_BYTES if kind.startswith("application/") else _MAX_UPLOAD_BYTES
     if not length.isdigit() or int(length) > limit:  # a browser always says how long its form is
@@ -146,7 +149,7 @@ def _hosts(request: Request) -> frozenset[str]:
 
 async def _check_csrf(request: Request, me: SignedIn) -> None:
     token = request.headers.get(CSRF_HEADER, "")
-    if not token:
+    if not token and request.headers.get("content-type", "").startswith(_FORMS):
         value = (await form_of(request)).get(CSRF_FIELD, "")
         token = value if isinstance(value, str) else ""
     if not hmac.compare_digest(token.encode(), me.csrf.encode()):

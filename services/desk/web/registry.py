@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fastapi.routing import APIRoute
-from starlette.routing import BaseRoute, Mount, Route
+from fastapi.routing import APIRoute, iter_route_contexts
 
 from services.desk.web.deps import Needs
 from services.kit.errors import Internal
@@ -29,20 +28,16 @@ class Declared:
 def declared(app: FastAPI) -> Sequence[Declared]:
     """Every route of the application with its permission. Raises `Internal` naming one that declares none."""
     found: list[Declared] = []
-    for route in app.routes:
-        if not isinstance(route, APIRoute):
-            _refuse_unguarded(route)
-            continue
+    for route in iter_route_contexts(app.routes):
+        if not isinstance(route.original_route, APIRoute) or not route.path:
+            raise Internal(
+                f"The route {route.path} declares no permission; make it a route of a router, with needs(…)."
+            )
         permissions = {needs.permission for needs in needs_of(route.dependant)}
         if len(permissions) != 1:
             raise Internal(f"The route {route.path} declares {len(permissions)} permissions; give it exactly one.")
         found.extend(Declared(method, route.path, min(permissions)) for method in sorted(route.methods or ()))
     return found
-
-
-def _refuse_unguarded(route: BaseRoute) -> None:
-    if isinstance(route, Route | Mount):
-        raise Internal(f"The route {route.path} declares no permission; make it a route of a router, with needs(…).")
 
 
 def needs_of(dependant: Dependant) -> Iterator[Needs]:
