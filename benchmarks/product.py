@@ -1,0 +1,145 @@
+"""Starts and stops what is measured: the product as an operator runs it, or the probe, each its own process."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+_READY_S = 60
+
+
+def free_port() -> int:
+    """A loopback port nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def get(url: str, token: str = "") -> tuple[int, bytes]:
+    """Status and body of a GET."""
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+    except (urllib.error.URLError, ConnectionError):
+        return 0, b""
+
+
+def wait_ready(url: str) -> float:
+    """Seconds until the address answers 200."""
+    began = time.perf_counter()
+    while get(url)[0] != 200:
+        if time.perf_counter() - began > _READY_S:
+            raise TimeoutError(f"{url} was not ready in {_READY_S} s")
+        time.sleep(0.02)
+    return time.perf_counter() - began
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A running installation."""
+
+    url: str
+    smtp: str
+    token: str
+    accounts: dict[str, str]
+    process: subprocess.Popen[bytes]
+    data: Path
+    ready_s: float
+
+    @property
+    def hook(self) -> str:
+        """Where contacts are posted."""
+        return f"{self.url}/hooks/api/{self.accounts['api']}"
+
+    def searchable(self) -> int:
+        """Messages in the index."""
+        for line in get(f"{self.url}/metrics")[1].decode().splitlines():
+            if line.startswith("ascolto_search_documents{") and 'kind="message"' in line:
+                return int(float(line.rpartition(" ")[2]))
+        return 0
+
+    def wait_searchable(self, count: int, timeout_s: float = 180) -> None:
+        """Blocks until `count` messages are in the index."""
+        until = time.perf_counter() + timeout_s
+        while (found := self.searchable()) < count:
+            if time.perf_counter() > until:
+                raise TimeoutError(f"{found} of {count} messages are searchable after {timeout_s} s")
+            time.sleep(0.1)
+
+
+def _command(*arguments: str, environment: dict[str, str]) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "services", *arguments], env=environment, cwd=ROOT, check=True, capture_output=True
+    )
+    return done.stdout.decode().strip()
+
+
+@contextlib.contextmanager
+def product(data: Path, *, intake_alone: bool = False) -> Iterator[Product]:
+    """The product on a data folder (made ready if empty), until the block ends.
+
+    `intake_alone` leaves out all other services: accounts are unknown then, tokens are those of the run before.
+    """
+    http, smtp = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ASCOLTO_")}
+    environment |= {
+        "ASCOLTO_DATA": str(data),
+        "ASCOLTO_HTTP": http,
+        "ASCOLTO_SMTP": smtp,
+        "ASCOLTO_LOG_LEVEL": "warning",
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'proto' / 'python'}",
+    }
+    kept = data / "bench-token"
+    if not kept.exists():
+        _command("init", "--brand", "Prova", "--email", "care@prova.example", environment=environment)
+        made = _command("token", "create", "--name", "bench", "--scope", "admin", "--quiet", environment=environment)
+        kept.write_text(made)
+    token = kept.read_text()
+    module = ["benchmarks.park"] if intake_alone else ["services", "run"]
+    with (data / "bench.log").open("ab") as log:
+        process = subprocess.Popen([sys.executable, "-m", *module], env=environment, cwd=ROOT, stdout=log, stderr=log)
+    try:
+        ready = wait_ready(f"http://{http}/readyz")
+        accounts: dict[str, str] = {}
+        if not intake_alone:
+            items = json.loads(get(f"http://{http}/api/v1/operations/accounts", token)[1])["items"]
+            accounts = {item["channel"]: item["id"] for item in items}
+        yield Product(f"http://{http}", smtp, token, accounts, process, data, ready)
+    finally:
+        _end(process)
+
+
+@contextlib.contextmanager
+def probe(folder: Path) -> Iterator[str]:
+    """The probe's URL, until the block ends."""
+    port = free_port()
+    process = subprocess.Popen([sys.executable, "-m", "benchmarks.probe", str(folder), str(port)], cwd=ROOT)
+    try:
+        wait_ready(f"http://127.0.0.1:{port}/")
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(25)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
