@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 
 from services.kit import log
 from services.kit.errors import AscoltoError
@@ -21,6 +21,8 @@ from services.search.usecases.ways import Way, ways_out
 
 FACETS = ("kind", "channel", "brand", "state", "tag", "agent", "team", "lang", "tone", "account")
 _MOST_LIMIT = 200
+_MOST_SCOPES = 100
+_COUNTED_ANEW = timedelta(minutes=1)  # it is an aggregation over everything
 _log = log.logger("search")
 
 
@@ -61,7 +63,7 @@ class Finder:
 
     def __init__(self, generations: Generations, owners: Owners) -> None:
         self._generations, self._owners = generations, owners
-        self._values: dict[tuple[Scope, int], dict[str, int]] = {}
+        self._values: dict[Scope, tuple[datetime, dict[str, int]]] = {}
 
     def find(self, question: Question) -> Answer:
         """One page. Never an error for a query; without an index the newest from the store, said so."""
@@ -101,7 +103,7 @@ class Finder:
             ignored=(*asked.ignored, *notes),
             sort=plan.sort,
             chosen=chosen,
-            zero=self._zero(index, plan, found),
+            zero=self._zero(index, plan, found, question.now),
             ways=ways_out(index, question.query, asked, plan, reader) if found.total == 0 else (),
             exact=self._exact(index, question, scope) if question.after is None else None,
             newer=_newer(index, plan),
@@ -150,17 +152,16 @@ class Finder:
             _log.info("find.no_card", reason=error.kind)
             return None
 
-    def _zero(self, index: Index, plan: Plan, found: Found) -> dict[str, int]:
-        """How many values each facet has in all that are none of this answer's; counted anew when documents came."""
-        key = (plan.scope, index.documents())
-        known = self._values.get(key)
-        if known is None:
+    def _zero(self, index: Index, plan: Plan, found: Found, now: datetime) -> dict[str, int]:
+        """How many values each facet has elsewhere that are none of this answer's; counted anew each minute."""
+        known = self._values.get(plan.scope)
+        if known is None or not timedelta(0) <= now - known[0] < _COUNTED_ANEW:
             whole = index.find(Plan(all_of([]), plan.scope, sort="new", limit=1, facets=FACETS, spam=True))
-            known = {name: len(values) for name, values in whole.facets.items()}
-            if len(self._values) > 100:
+            known = (now, {name: len(values) for name, values in whole.facets.items()})
+            if len(self._values) >= _MOST_SCOPES:
                 self._values.clear()
-            self._values[key] = known
-        return {name: max(0, known.get(name, 0) - len(values)) for name, values in found.facets.items()}
+            self._values[plan.scope] = known
+        return {name: max(0, known[1].get(name, 0) - len(values)) for name, values in found.facets.items()}
 
 
 def scope_of(person: Person) -> Scope:
