@@ -114,11 +114,11 @@ class Pages:
             self._environments[language] = found
         return found
 
-    def render(self, template: str, tongue: Tongue, **context: object) -> str:
+    def render(self, template: str, tongue: Tongue, /, **context: object) -> str:
         """The page's HTML."""
         return self.environment(tongue.language).get_template(template).render(tongue=tongue, **context)
 
-    def page(self, template: str, tongue: Tongue, shell: Shell, **context: object) -> str:
+    def page(self, template: str, tongue: Tongue, shell: Shell, /, **context: object) -> str:
         """A staff page with its shell, keyboard sheet and the person's rights."""
         groups: dict[str, list[Command]] = {}
         for command in remapped(shell.viewer.keys):

@@ -101,6 +101,7 @@ class Frame:
         template: str,
         section: str,
         title: str,
+        /,
         *,
         status: int = 200,
         app: bool = False,

@@ -13,7 +13,8 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "identity": ("email", "phone", "handle", "visitor", "customer"),
     "delivery": ("queued", "claimed", "transmitting", "sent", "delivered", "read", "cancelled"),
     "tone": ("negative", "neutral", "positive"),
-    "mention state": ("seen", "mine", "answered", "ignored"),
+    "way": ("did_you_mean", "without_rarest", "any_word", "all_dates", "include_spam"),
+    "mention state": ("new", "seen", "mine", "answered", "ignored"),
     "alert state": ("raised", "claimed", "assigned", "muted", "escalated", "resolved", "false_alarm"),
     "severity": ("notice", "serious", "crisis"),
     "act": (

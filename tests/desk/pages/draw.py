@@ -30,7 +30,9 @@ def _inbox(language: str, *, rows: Any = None, pieces: Any = None, person: Any =
         **more,
     }
     notice = context.pop("notice", None)
-    shell = samples.shell("inbox", "La lampada è arrivata con il vetro rotto", app=True, notice=notice, **(person or {}))
+    shell = samples.shell(
+        "inbox", "La lampada è arrivata con il vetro rotto", app=True, notice=notice, **(person or {})
+    )
     return PAGES.page("inbox.html", samples.tongue(language), shell, **context)
 
 
@@ -54,9 +56,7 @@ def inbox_empty(language: str = "it", **person: Any) -> str:
 
 
 def inbox_failed(language: str = "it", **person: Any) -> str:
-    return _inbox(
-        language, rows=[], person=person, list_failure=Failure("L’elenco non risponde dalle 15:09.", "8f3a")
-    )
+    return _inbox(language, rows=[], person=person, list_failure=Failure("L’elenco non risponde dalle 15:09.", "8f3a"))
 
 
 def chat(language: str = "it", **person: Any) -> str:

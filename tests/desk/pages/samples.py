@@ -52,9 +52,7 @@ def at(hour: int, minute: int, day: int = 12) -> datetime:
 
 
 def viewer(**changes: object) -> Viewer:
-    base = Viewer(
-        "usr_1", "Elisa Monti", "elisa.monti@lumaca.example", ALL, "token", brand=BRANDS[0], brands=BRANDS
-    )
+    base = Viewer("usr_1", "Elisa Monti", "elisa.monti@lumaca.example", ALL, "token", brand=BRANDS[0], brands=BRANDS)
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
@@ -201,7 +199,9 @@ def letters() -> list[Piece]:
 
 
 def chat() -> list[Piece]:
-    def said(key: str, ours: bool, who: str, hour: int, minute: int, *texts: str, state: str = "", auto: bool = False) -> Piece:
+    def said(
+        key: str, ours: bool, who: str, hour: int, minute: int, *texts: str, state: str = "", auto: bool = False
+    ) -> Piece:
         return Piece(
             messages=tuple(
                 Message(f"{key}_{n}", "bubble", ours, who, at(hour, minute), text, state=state, automatic=auto, language="it")

@@ -33,7 +33,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", media_type)
         self.send_header("Content-Length", str(len(body)))
-        policy = "default-src 'self'; img-src 'self' data:; frame-src 'self' about:; base-uri 'none'; form-action 'self'"
+        policy = (
+            "default-src 'self'; img-src 'self' data:; frame-src 'self' about:; base-uri 'none'; form-action 'self'"
+        )
         self.send_header("Content-Security-Policy", policy)
         self.end_headers()
         self.wfile.write(body)

@@ -1,0 +1,180 @@
+"""Every page over fake services: it answers, carries the CSRF token, and a service that is away spoils only its part."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from services.desk.pages import build_pages
+from tests.desk import fakes
+from tests.desk.browser import Browser
+
+PAGES = (
+    "/inbox/mine", "/inbox/open?sort=newest", "/inbox/mine/101", "/tickets/101", "/tickets/101?all=1", "/tickets/101/live",
+    "/inbox/mine/rows?ids=tkt_one", "/search", "/search?q=parcel", "/customers", "/customers/cus_brd_shop", "/mentions", "/mentions/rows?ids=men_one",
+    "/mentions/men_one", "/alerts", "/alerts/rows?ids=alr_one", "/alerts/alr_one", "/alerts/alr_one/report", "/operations",
+    "/operations/accounts", "/operations/dead-letters", "/operations/search", "/settings", "/settings/brands", "/settings/brands/new",
+    "/settings/brands/brd_shop", "/settings/accounts", "/settings/users", "/settings/users/new", "/settings/tokens", "/profile",
+    "/live/rail",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[fakes.Rig]:
+    with fakes.a_rig(Path(tmp_path_factory.mktemp("desk")), pages=build_pages) as made:
+        able = made.world.tickets["tkt_one"].capabilities
+        able.replies = able.letters = able.recipients = True
+        yield made
+
+
+@pytest.fixture(scope="module")
+def admin(rig: fakes.Rig) -> Iterator[Browser]:
+    password = rig.password("anna@example.com", "admin", name="Anna Admin")
+    user = rig.desk.people.find_by_email("anna@example.com")
+    rig.desk.people.change_password(user, old=password, new="a good long password")
+    with Browser(rig.web) as browser:
+        signed = browser.post("/login", data={"email": "anna@example.com", "password": "a good long password"})
+        assert signed.status_code == 303, signed.text
+        yield browser
+
+
+def csrf_of(page: str) -> str:
+    found = re.search(r'<meta name="csrf" content="([^"]+)">', page)
+    assert found
+    return found[1]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_answers_in_both_languages(admin: Browser, rig: fakes.Rig, path: str) -> None:
+    for language in ("it", "en"):
+        rig.desk.people.set_preferences(rig.desk.people.find_by_email("anna@example.com"), {"language": language})
+
+        answer = admin.get(path)
+
+        assert answer.status_code == 200, answer.text[-2000:]
+        assert "text/html" in answer.headers["content-type"]
+
+
+def test_nobody_signed_in_is_sent_to_the_login_with_the_way_back(rig: fakes.Rig) -> None:
+    with Browser(rig.web) as stranger:
+        answer = stranger.get("/tickets/101")
+
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/login?next=%2Ftickets%2F101"
+
+
+def test_a_wrong_password_and_an_unknown_name_read_the_same(rig: fakes.Rig) -> None:
+    with Browser(rig.web) as stranger:
+        answers = [
+            stranger.post("/login", data={"email": email, "password": "wrong wrong wrong"})
+            for email in ("anna@example.com", "nobody@example.com")
+        ]
+
+    texts = [re.findall(r'id="error"[^>]*><span>([^<]+)', answer.text) for answer in answers]
+    assert [answer.status_code for answer in answers] == [401, 401]
+    assert texts[0] == texts[1] != []
+
+
+def test_a_service_away_spoils_only_its_part(admin: Browser, rig: fakes.Rig) -> None:
+    rig.world.away.add("social")
+    try:
+        inbox = admin.get("/inbox/mine/101")
+        mentions = admin.get("/mentions")
+    finally:
+        rig.world.away.clear()
+
+    assert inbox.status_code == 200
+    assert "Where is my parcel?" in inbox.text
+    assert mentions.status_code == 200
+    assert 'class="notice danger"' in mentions.text
+
+
+def test_customers_html_never_enters_the_page_and_file_names_are_inert(admin: Browser) -> None:
+    page = admin.get("/tickets/101").text
+
+    assert "onclick" not in page
+    assert "track.example" not in page
+    assert '<iframe class="sent" src="/tickets/tkt_one/html/int_tkt_one" sandbox="' in page
+
+
+def test_an_answer_that_missed_a_message_is_held_with_its_text(admin: Browser, rig: fakes.Rig) -> None:
+    page = admin.get("/tickets/101").text
+    typed = {
+        "csrf": csrf_of(page),
+        "text": "Dear Mara, <b>soon</b>",
+        "last_seen": "int_older",
+        "key": "k-held",
+        "back": "/tickets/101",
+    }
+
+    answer = admin.post("/tickets/101/reply", data=typed)
+
+    assert answer.status_code == 409
+    assert "Dear Mara, &lt;b&gt;soon&lt;/b&gt;</textarea>" in answer.text
+    assert 'name="anyway"' in answer.text
+    assert "k-held" not in rig.world.replies
+
+
+def test_a_gap_of_a_canned_answer_stops_the_answer(admin: Browser, rig: fakes.Rig) -> None:
+    page = admin.get("/tickets/101").text
+    typed = {"csrf": csrf_of(page), "text": "Dear {{customer.name}},", "key": "k-gap", "back": "/tickets/101"}
+
+    answer = admin.post("/tickets/101/reply", data=typed)
+
+    assert answer.status_code == 409
+    assert "k-gap" not in rig.world.replies
+
+
+def test_an_answer_leaves_and_the_draft_goes(admin: Browser, rig: fakes.Rig) -> None:
+    page = admin.get("/tickets/101").text
+    token = csrf_of(page)
+    admin.post(
+        "/tickets/101/draft", data={"csrf": token, "kind": "reply", "text": "half", "key": "k-1", "ticket": "tkt_one"}
+    )
+    kept = admin.get("/tickets/101").text
+
+    answer = admin.post(
+        "/tickets/101/reply", data={"csrf": token, "text": "whole", "key": "k-1", "back": "/inbox/mine/101"}
+    )
+
+    assert ">half</textarea>" in kept
+    assert (answer.status_code, answer.headers["location"]) == (303, "/inbox/mine/101")
+    assert rig.world.replies["k-1"].text == "whole"
+    assert ">half</textarea>" not in admin.get("/tickets/101").text
+
+
+def test_a_form_without_its_token_does_nothing(admin: Browser, rig: fakes.Rig) -> None:
+    answer = admin.post("/tickets/101/note", data={"text": "x"})
+
+    assert answer.status_code == 403
+
+
+def test_solving_offers_its_undo(admin: Browser, rig: fakes.Rig) -> None:
+    page = admin.get("/tickets/101").text
+    version = str(rig.world.tickets["tkt_one"].version)
+
+    changed = admin.post(
+        "/tickets/101/change",
+        data={"csrf": csrf_of(page), "version": version, "state": "solved", "was": "open", "back": "/tickets/101"},
+    )
+    after = admin.get("/tickets/101").text
+
+    assert changed.status_code == 303
+    assert 'data-cmd="undo"' in after
+    assert 'name="state" value="open"' in after
+
+
+def test_static_files_are_cached_for_ever_under_their_hash(admin: Browser) -> None:
+    page = admin.get("/inbox/mine").text
+    found = re.search(r'href="(/static/[0-9a-f]{12}/desk\.css)"', page)
+    assert found
+
+    answer = admin.get(found[1])
+
+    assert answer.status_code == 200
+    assert "immutable" in answer.headers["cache-control"]
+    assert admin.get("/static/old/desk.css").headers["cache-control"] == "no-cache"
+    assert admin.get("/static/x/..%2f..%2frender.py").status_code == 404
