@@ -56,8 +56,9 @@ class SmtpListener:
         self.name = "lmtp" if options.lmtp else "smtp"
         self.ready = threading.Event()
         self.port = 0
-        self._door = door
         self._options = options
+        self._door = door
+        self.handler: Handler | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Listens until `stop`. Raises `Unavailable` when the address is taken. Sessions in the middle end with 421."""
@@ -67,7 +68,7 @@ class SmtpListener:
         loop = asyncio.get_running_loop()
         options = self._options
         with ThreadPoolExecutor(max_workers=2, thread_name_prefix=self.name) as pool:
-            handler = Handler(self._door, options, pool)
+            handler = self.handler = Handler(self._door, options, pool)
             try:
                 server = await loop.create_server(lambda: _protocol(handler, options, loop), options.where.host, options.where.port)  # fmt: skip
             except OSError as error:
