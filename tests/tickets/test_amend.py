@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
+import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,35 +18,49 @@ from services.kit.clock import ManualClock
 from tests import kitlib
 from tests.tickets.world import World, amended, chat, contact, news
 
-_folders = itertools.count()
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with its schema, to be copied: migrating one for each example takes most of the time."""
+    folder = tmp_path_factory.mktemp("template")
+    kitlib.make_database(folder, "tickets").close()
+    return folder / "tickets.db"
 
 
-def outcome(clock: ManualClock, steps: Sequence[Any], *, cuts: set[int] | None = None) -> tuple[Any, ...]:
-    """What is on the ticket after these steps in a database of their own, in one batch or cut into several."""
+@contextmanager
+def fresh_world(template: Path, clock: ManualClock) -> Iterator[World]:
     with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(template, Path(folder) / "tickets.db")
         database = kitlib.make_database(Path(folder), "tickets", clock=clock)
         try:
-            world = World(database, clock)
-            batch: list[Any] = []
-            for place, step in enumerate(steps):
-                if batch and cuts and place in cuts:
-                    world.take(*batch)
-                    batch = []
-                batch.append(step)
-            world.take(*batch)
-            whole = world.whole()
-            seen = [
-                (one.text, one.text_before, one.deleted, one.edited_at.seconds, dict(one.event_data), one.html.inline)
-                for one in world.thread()
-            ]
-            return whole.ticket.state, whole.ticket.excerpt, len(world.ids()), seen
+            yield World(database, clock)
         finally:
             database.close()
 
 
-@given(st.data())
+def outcome(
+    template: Path, clock: ManualClock, steps: Sequence[Any], *, cuts: set[int] | None = None
+) -> tuple[Any, ...]:
+    """What is on the ticket after these steps in a database of their own, in one batch or cut into several."""
+    with fresh_world(template, clock) as world:
+        batch: list[Any] = []
+        for place, step in enumerate(steps):
+            if batch and cuts and place in cuts:
+                world.take(*batch)
+                batch = []
+            batch.append(step)
+        world.take(*batch)
+        whole = world.whole()
+        seen = [
+            (one.text, one.text_before, one.deleted, one.edited_at.seconds, dict(one.event_data), one.html.inline)
+            for one in world.thread()
+        ]
+        return whole.ticket.state, whole.ticket.excerpt, len(world.ids()), seen
+
+
+@given(data=st.data())
 @settings(max_examples=25, deadline=None)
-def test_contact_and_amendments_converge_in_any_order_and_twice(data: st.DataObject) -> None:
+def test_contact_and_amendments_converge_in_any_order_and_twice(template: Path, data: st.DataObject) -> None:
     clock = ManualClock()
     one = chat(clock, text="originale", external_id="m1")
     steps = [
@@ -55,46 +71,41 @@ def test_contact_and_amendments_converge_in_any_order_and_twice(data: st.DataObj
     ]
     if data.draw(st.booleans(), label="deleted"):
         steps.append(amended(one, "deleted", at_s=5))
-    expected = outcome(clock, steps)
+    expected = outcome(template, clock, steps)
 
     order = data.draw(st.permutations(steps + data.draw(st.lists(st.sampled_from(steps), max_size=4))))
     cuts = data.draw(st.sets(st.integers(1, len(order))))
 
-    assert outcome(clock, order, cuts=cuts) == expected
+    assert outcome(template, clock, order, cuts=cuts) == expected
 
 
-@given(st.data())
+@given(data=st.data())
 @settings(max_examples=15, deadline=None)
-def test_replaying_any_prefix_changes_nothing(data: st.DataObject) -> None:
+def test_replaying_any_prefix_changes_nothing(template: Path, data: st.DataObject) -> None:
     clock = ManualClock()
     first = contact(clock)
     steps: list[Any] = [first, contact(clock, ancestors=[first.message_id], text="altro"), chat(clock)]
     steps += [amended(first, "edited", "corretto", 3)]
-    expected = outcome(clock, steps)
+    expected = outcome(template, clock, steps)
     length = data.draw(st.integers(0, len(steps)))
 
-    assert outcome(clock, steps + steps[:length], cuts={len(steps)}) == expected
+    assert outcome(template, clock, steps + steps[:length], cuts={len(steps)}) == expected
 
 
-@given(st.permutations([(2, 1), (3, 2), (4, 3), (5, 4)]))
+@given(order=st.permutations([(2, 1), (3, 2), (4, 3), (5, 4)]))
 @settings(max_examples=12, deadline=None)
-def test_deliveries_converge_in_any_order(order: list[tuple[int, int]]) -> None:
+def test_deliveries_converge_in_any_order(template: Path, order: list[tuple[int, int]]) -> None:
     clock = ManualClock()
-    with tempfile.TemporaryDirectory() as folder:
-        database = kitlib.make_database(Path(folder), "tickets", clock=clock)
-        try:
-            world = World(database, clock)
-            world.take(contact(clock))
-            world.reply()
-            reply_id = world.thread()[-1].id
+    with fresh_world(template, clock) as world:
+        world.take(contact(clock))
+        world.reply()
+        reply_id = world.thread()[-1].id
 
-            told: list[DeliveryChanged] = [news(reply_id, state, rev) for state, rev in order]
-            for one in [*told, *told]:
-                world.hear(one)
+        told: list[DeliveryChanged] = [news(reply_id, state, rev) for state, rev in order]
+        for one in [*told, *told]:
+            world.hear(one)
 
-            assert world.thread()[-1].delivery == 5
-        finally:
-            database.close()
+        assert world.thread()[-1].delivery == 5
 
 
 def test_a_parked_deletion_wins_over_a_late_contact(world: World, clock: ManualClock) -> None:

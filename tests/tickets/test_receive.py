@@ -242,3 +242,12 @@ def test_an_imported_contact_keeps_its_mode(world: World, clock: ManualClock) ->
 
     assert Envelope.FromString(data).mode == 2
     assert Interaction.FromString(world.whole().interactions[0].data).text
+
+
+def test_a_contact_too_large_for_an_event_is_still_taken(world: World, clock: ManualClock) -> None:
+    crowd = [Identity(kind="email", value=f"c{n}@customers.example") for n in range(6000)]
+
+    world.take(contact(clock, quoted_text="q" * 64_000, text="t" * 64_000, cc=crowd))
+
+    assert world.thread()[0].text == "t" * 64_000
+    assert len(world.events("InteractionRecorded")) == 1

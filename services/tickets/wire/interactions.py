@@ -65,6 +65,8 @@ def of_contact(contact: Contact, ticket: Ticket, *, customer_id: str, seq: int, 
         seq=seq,
     )
     _add_seldom(interaction, message)
+    if interaction.ByteSize() > _MAX_BYTES:
+        _fit(interaction)
     if not contact.by_person:
         interaction.automatic = True
     return interaction
@@ -73,6 +75,25 @@ def of_contact(contact: Contact, ticket: Ticket, *, customer_id: str, seq: int, 
 _SELDOM = ("quoted_text", "not_rendered", "sender_verdict", "suspicious")
 _SELDOM_MANY = ("attachments", "to", "cc")
 _SELDOM_BLOBS = ("body", "html", "raw")
+
+
+_MAX_BYTES = 200_000  # an event holds 256 KB, and the ticket travels with the interaction
+_MAX_QUOTED = 8_000
+_MAX_ADDRESSES = 500
+
+
+def _fit(interaction: Interaction) -> None:
+    """Brings an oversized contact under the limit of an event; the raw file on it keeps what is left out."""
+    interaction.quoted_text = interaction.quoted_text[:_MAX_QUOTED]
+    del interaction.to[_MAX_ADDRESSES:]
+    del interaction.cc[_MAX_ADDRESSES:]
+    for name in ("html", "raw", "body"):
+        if interaction.ByteSize() > _MAX_BYTES and getattr(interaction, name).inline:
+            interaction.ClearField(name)
+    if interaction.ByteSize() > _MAX_BYTES:
+        del interaction.attachments[100:]
+        interaction.text = interaction.text[: _MAX_BYTES // 8]
+        interaction.not_rendered = interaction.not_rendered or "too large to show whole"
 
 
 def _add_seldom(interaction: Interaction, message: ContactReceived) -> None:
