@@ -41,6 +41,10 @@ _RARE_CHANCE: Final = 0.001
 _RARE_PRIOR_S: Final = 7 * 86400.0
 _RARE_NEEDS_S: Final = 7 * 86400.0
 _RARE_MOST_A_DAY: Final = 2.0
+_CROWD_POSTS: Final = 16.0
+_CROWD_TIMES: Final = 5.0
+_CROWD_QUIET_BINS: Final = 3.0
+_YOUNG_BINS: Final = 288.0
 _HEAD: Final = struct.Struct("<B18d")
 _VERSION: Final = 1
 
@@ -166,6 +170,8 @@ class Stream:
             rare = not teach and self._is_rare()
         if teach:
             return signal
+        if fast.tracks[0].bins < _YOUNG_BINS and not self._speaking:
+            rare = rare or self._is_crowd()
         score = fast.a + fast.b * fast.count
         if score >= SPEAKS_AT or rare or (slow.a + slow.b * slow.count >= SPEAKS_AT):
             return self._speak(rare=rare) or signal
@@ -238,6 +244,20 @@ class Stream:
         mean = rate * span
         return 1.0 - math.exp(-mean) * (1.0 + mean) < _RARE_CHANCE
 
+    def _is_crowd(self) -> bool:
+        """Whether, on its first day, a stream that was quiet for a quarter of an hour at least now has a crowd.
+
+        What is usual is not known yet, so plain figures decide: sixteen posts in the present rise, and five times the
+        posts a bin of the time before it. A stream that is busy from its first minute has no quiet time and no crowd.
+        """
+        track = self._fast.tracks[0]
+        began_s, gathered = self._fast.began()
+        before = track.bins - track.rising
+        if gathered < _CROWD_POSTS or before < _CROWD_QUIET_BINS or began_s < self._first:
+            return False
+        usual = (max(self._total - gathered, 0.0) + 1.0) / (before + 1.0)
+        return gathered / (track.rising + 1.0) >= _CROWD_TIMES * usual
+
     def _speak(self, *, rare: bool) -> Signal | None:
         score, scale = self._score()
         if score < SPEAKS_AT and not rare:
@@ -252,11 +272,11 @@ class Stream:
             return self._signal("grown", score, scale)
         self._speaking = 1.0
         self._spoken = self._peak = height
-        if rare and score < SPEAKS_AT:
+        if rare and score < SPEAKS_AT and self._fast.began()[1] < _CROWD_POSTS:
             self._began, self._gathered = self._recent[0], float(_RARE_POSTS)
             return self._signal("raised", SPEAKS_AT, self._slow)
         self._began, self._gathered = scale.began()
-        return self._signal("raised", score, scale)
+        return self._signal("raised", max(score, SPEAKS_AT), scale)
 
     def _signal(self, kind: str, score: float, scale: _Scale) -> Signal:
         base, high = scale.usual()

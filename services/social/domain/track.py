@@ -22,7 +22,7 @@ _POISSON_EXCESS: Final = 0.42  # mean excess above it, in standard errors, with 
 _LEAST_POSTS: Final = 3.0  # posts in one bin that are never news
 _LEAST_EXCESS: Final = 0.5
 _RELATIVE_EXCESS: Final = 0.05  # of the usual height: rhythms repeat no better than this
-_COLD_WIDENING: Final = 2.5
+_COLD_WIDENING: Final = 1.5
 _LONGEST_FREEZE: Final = 2016.0  # bins of silence after which silence is believed: a week of five minutes
 
 

@@ -128,6 +128,21 @@ def test_a_fresh_stream_hears_a_crowd_but_not_a_few() -> None:
     assert len(raised(hear(crowd, [float(n) for n in range(40)], until=45.0))) == 1
 
 
+def test_a_young_stream_that_was_quiet_hears_a_crowd_that_comes_slowly() -> None:
+    stream = Stream()
+    stream.observe(100.0, 0.3)
+
+    signals = hear(stream, [1200.0 + n * 15 for n in range(40)], until=1900.0)
+
+    assert len(raised(signals)) == 1
+
+
+def test_a_young_stream_busy_from_its_first_minute_is_no_crowd() -> None:
+    signals = hear(Stream(), poisson(60.0, 0.0, DAY, random.Random(2)), until=DAY)
+
+    assert raised(signals) == []
+
+
 def test_an_import_teaches_without_a_word() -> None:
     stream = Stream()
 
