@@ -38,7 +38,7 @@ def build(parts: Parts, owners: Owners | None = None) -> Service:
     )
     indexer = Indexer(generations, parts.database, parts.log, parts.blobs, clock=parts.clock)
     rebuilder = Rebuilder(generations, owners, parts.database)
-    rpc = SearchRpc(Finder(generations, owners), generations, indexer, clock=parts.clock)
+    rpc = SearchRpc(Finder(generations, owners), generations, indexer, rebuilder, clock=parts.clock)
     lag = Gauge("ascolto_search_lag_seconds", "Age of the oldest event not in the index.", registry=parts.metrics)
     lag.set_function(lambda: rpc.lag()[1])
 

@@ -20,6 +20,7 @@ from services.search.domain.query import EMPTY, Filter
 from services.search.ports import Cursor, IndexDamaged, Plan, Row, Scope
 from services.search.usecases.find import Answer, Finder, Question
 from services.search.usecases.generations import Generations
+from services.search.usecases.rebuild import Rebuilder
 from services.search.usecases.suggest import suggest
 
 _CATCHING_UP_S = 5.0
@@ -30,8 +31,11 @@ _DEFAULT_LIMIT = 20
 class SearchRpc(SearchServicer):
     """The service's calls."""
 
-    def __init__(self, finder: Finder, generations: Generations, indexer: Indexer, *, clock: Clock) -> None:
-        self._finder, self._generations, self._indexer, self._clock = finder, generations, indexer, clock
+    def __init__(
+        self, finder: Finder, generations: Generations, indexer: Indexer, rebuilder: Rebuilder, *, clock: Clock
+    ) -> None:
+        self._finder, self._generations, self._clock = finder, generations, clock
+        self._indexer, self._rebuilder = indexer, rebuilder
         self._lag = (0.0, 0, 0.0)  # when it was asked, events, seconds
 
     def Find(self, request: pb.FindRequest, context: Any) -> pb.FindResponse:
@@ -65,11 +69,12 @@ class SearchRpc(SearchServicer):
         return self._status()
 
     def Rebuild(self, request: Any, context: Any) -> pb.StatusResponse:
-        """Asks for a rebuild; a worker does it."""
+        """Asks for a rebuild; a worker does it, or a thread of its own where no worker runs (the command line)."""
         self._generations.open()
         if self._generations.under_way is None:
             self._generations.begin()
         self._generations.wanted.set()
+        self._rebuilder.ensure_running()
         return self._status()
 
     def lag(self) -> tuple[int, float]:
@@ -107,10 +112,10 @@ class SearchRpc(SearchServicer):
 
     def _state(self, seconds: float) -> str:
         generations = self._generations
-        if generations.live is None:
-            return "damaged" if generations.damaged else "rebuilding" if generations.under_way else "absent"
         if generations.under_way is not None:
             return "rebuilding"
+        if generations.live is None:
+            return "damaged" if generations.damaged else "absent"
         return "catching_up" if seconds > _CATCHING_UP_S else "ready"
 
     def _answer(self, answer: Answer) -> pb.FindResponse:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
+
 from ascolto.common.v1.envelope_pb2 import Empty
 from ascolto.search.v1 import service_pb2 as pb
 from ascolto.search.v1.service_pb2_grpc import SearchStub
 from ascolto.tickets.v1 import events_pb2 as tickets
-from prometheus_client import CollectorRegistry
-
 from services.kit import topics
 from services.kit.app import Service
 from services.kit.errors import Forbidden, Invalid

@@ -92,25 +92,37 @@ class Change:
 
 def with_facts(document: Document, facts: Facts) -> Document:
     """A message as it stands on its ticket: what the two share is the ticket's word, whatever it was before."""
-    return replace(
-        document,
+    return Document(  # written out: `dataclasses.replace` costs 20 µs here, this 4
+        id=document.id,
+        kind=document.kind,
+        rev=document.rev,
+        deleted=document.deleted,
+        ticket_id=document.ticket_id,
+        title=document.title,
         subject=facts.subject,
-        number=facts.number,
+        order=facts.order,
+        text=document.text,
+        language=document.language,
+        author=document.author,
+        author_id=document.author_id,
+        sender=document.sender,
+        recipients=document.recipients,
+        files=document.files,
+        codes=document.codes,
+        occurred_us=document.occurred_us,
+        direction=document.direction,
+        channel=document.channel,
+        brand_ids=(facts.brand_id,) if facts.brand_id else document.brand_ids,
+        account_id=facts.account_id,
+        customer_id=facts.customer_id,
         state=facts.state,
         agent=facts.assignee,
         team=facts.team,
-        tags=facts.tags,
-        customer_id=facts.customer_id,
-        brand_ids=(facts.brand_id,) if facts.brand_id else document.brand_ids,
-        account_id=facts.account_id,
         tone=facts.tone,
+        tags=facts.tags,
+        flags=document.flags,
+        number=facts.number,
         opened_us=facts.opened_us,
         solved_us=facts.solved_us,
         due_us=facts.due_us,
-        order=facts.order,
     )
-
-
-def tombstone(document: Document) -> Document:
-    """What is left of a document whose text is gone."""
-    return Document(id=document.id, kind=document.kind, rev=document.rev, deleted=True, ticket_id=document.ticket_id)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.kit import log
 from services.kit.errors import Unavailable
 from services.kit.uow import Database
+from services.search.domain.document import Change
 from services.search.ports import IndexDamaged, Owners
 from services.search.store.generations import Generation
 from services.search.usecases.apply import Work, index_scanned
@@ -30,9 +32,17 @@ class Rebuilder:
     owners: Owners
     database: Database
     name: str = "search-rebuild"
+    running: bool = False
+
+    def ensure_running(self) -> None:
+        """Rebuilds on a thread of its own when no worker runs: the command line works without the process."""
+        if not self.running:
+            self.running = True
+            threading.Thread(target=self.run, args=(threading.Event(),), name=self.name, daemon=True).start()
 
     def run(self, stop: threading.Event) -> None:
         """Rebuilds whenever it is asked for; owners that are away are waited for."""
+        self.running = True
         self.generations.open()
         pause = _PAUSE_S
         while not stop.is_set():
@@ -79,7 +89,7 @@ class Rebuilder:
                     work = index_scanned(reader, page.changes)
                 self.generations.write(work, only_building=True, commit=False)
             pending.versions += work.versions
-            generation.documents += len(page.changes)
+            generation.documents += _rows(what, page.changes)
             after = _DONE if page.done else page.last_rev
             generation.cursors[what] = after
             pages += 1
@@ -100,3 +110,8 @@ class Rebuilder:
                 self.generations.give_up(self.generations.building, error)
                 return
         self.generations.save(generation, pending)
+
+
+def _rows(what: str, changes: Sequence[Change]) -> int:
+    """How many documents a page is; tickets that come along with interactions were counted before."""
+    return sum(change.document is not None and (what != "interactions" or change.facts is None) for change in changes)
