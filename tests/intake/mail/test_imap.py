@@ -1,6 +1,6 @@
 """The poller against a real Dovecot: nothing lost, nothing marked, nothing imported twice for the cursor's sake."""
 
-import getpass
+import grp
 import os
 import pwd
 import shutil
@@ -33,7 +33,8 @@ protocols = imap
 listen = 127.0.0.1
 ssl = no
 {auth}
-default_login_user = {user}
+default_login_user = {login}
+auth_failure_delay = 0
 default_internal_user = {user}
 default_internal_group = {group}
 first_valid_uid = 0
@@ -61,9 +62,13 @@ class Server:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port = probe.getsockname()[1]
         self.config = base / "dovecot.conf"
-        person = pwd.getpwuid(os.getuid())
-        group = __import__("grp").getgrgid(person.pw_gid).gr_name
+        # Dovecot wants other users than root for its parts; started by anybody else, it is that user throughout.
+        root = os.getuid() == 0
+        person = pwd.getpwnam("dovecot") if root else pwd.getpwuid(os.getuid())
+        login = "dovenull" if root else person.pw_name
+        group = grp.getgrgid(person.pw_gid).gr_name
         (base / "home").mkdir()
+        os.chown(base / "home", person.pw_uid, person.pw_gid)
         new = subprocess.run([DOVECOT, "--version"], capture_output=True, text=True, check=True).stdout.startswith(
             "2.4"
         )
@@ -77,7 +82,8 @@ class Server:
         userdb_fields = f"fields {{\n uid = {person.pw_uid}\n gid = {person.pw_gid}\n home = {base}/home\n}}"
         self.config.write_text(
             CONFIG.format(
-                version=version, base=base, user=getpass.getuser(), group=group, mail=mail, port=self.port,
+                version=version, base=base, user=person.pw_name,
+                login=login, group=group, mail=mail, port=self.port,
                 auth="auth_allow_cleartext = yes" if new else "disable_plaintext_auth = no",
                 passdb="static {\n password = secret\n}" if new else "{\n driver = static\n args = password=secret\n}",
                 userdb=f"static {{\n {userdb_fields}\n}}" if new else f"{{\n driver = static\n args = {account_fields}\n}}",
