@@ -1,20 +1,21 @@
 """Other services in memory, at the edge of their calls, and a desk built upon them."""
+# ruff: noqa: N802 (the contract names the methods)
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from prometheus_client import CollectorRegistry
 
 from ascolto.common.v1 import envelope_pb2 as common
 from ascolto.common.v1 import operations_pb2 as ops
 from ascolto.common.v1 import operations_pb2_grpc as ops_rpc
+from ascolto.intake.v1 import events_pb2 as intake_events
 from ascolto.intake.v1 import service_pb2 as intake_pb
 from ascolto.intake.v1 import service_pb2_grpc as intake_rpc
 from ascolto.search.v1 import service_pb2 as search_pb
@@ -30,120 +31,28 @@ from services.desk.context import Desk
 from services.kit.app import Service
 from services.kit.clock import Clock, SystemClock
 from services.kit.config import Settings
-from services.kit.errors import Conflict, NotFound, Unavailable
-from services.kit.principal import Person
+from services.kit.errors import Conflict, NotFound
 from services.kit.rpc import Guard, LocalServer, person_of
 from services.kit.rpc.guard import call_counter
 from services.kit.secrets import Keys
 from tests import kitlib
 from tests.desk.browser import Browser
-
-SHOP, OTHER = "brd_shop", "brd_other"
-MOMENT = Timestamp(seconds=1_773_306_000)  # 2026-03-12 09:00 UTC
-
-
-def seen(brand_id: str) -> None:
-    if not person_of(None).sees_brand(brand_id):
-        raise NotFound("There is no such thing.")
-
-
-def a_ticket(id: str, number: int, brand: str = SHOP) -> ticket_events.Ticket:
-    return ticket_events.Ticket(
-        id=id,
-        number=number,
-        brand_id=brand,
-        account_id="acc_mail",
-        channel="email",
-        subject=f"Order {number}",
-        state=ticket_events.STATE_OPEN,
-        customer_id=f"cus_{brand}",
-        priority=2,
-        version=3,
-        rev=number,
-        opened_at=MOMENT,
-        changed_at=MOMENT,
-    )
-
-
-def a_message(id: str, ticket: ticket_events.Ticket) -> ticket_events.Interaction:
-    return ticket_events.Interaction(
-        id=id,
-        ticket_id=ticket.id,
-        brand_id=ticket.brand_id,
-        direction=ticket_events.DIRECTION_IN,
-        kind="message",
-        channel="email",
-        author_kind="customer",
-        author=common.Identity(kind="email", value="mara@customer.example", name="Mara Customer"),
-        text="Where is my parcel?",
-        html=common.Blob(
-            inline=b'<p onclick="x()">Where?</p><script>alert(1)</script><img src="https://track.example/p.gif">',
-            media_type="text/html",
-        ),
-        attachments=[
-            common.Blob(
-                inline=b"<svg/>", name="../evil.svg\r\nX: y", media_type="image/svg+xml", size_bytes=6, sha256="ab"
-            )
-        ],
-        raw=common.Blob(inline=b"From: mara\r\n\r\nhello", media_type="message/rfc822"),
-        occurred_at=MOMENT,
-        recorded_at=MOMENT,
-    )
-
-
-@dataclass
-class World:
-    """What the fake services hold and were asked."""
-
-    tickets: dict[str, ticket_events.Ticket] = field(default_factory=dict)
-    messages: dict[str, list[ticket_events.Interaction]] = field(default_factory=dict)
-    alerts: dict[str, social_events.Alert] = field(default_factory=dict)
-    mentions: dict[str, social_events.Mention] = field(default_factory=dict)
-    contacts: dict[tuple[str, str], str] = field(default_factory=dict)
-    replies: dict[str, ticket_events.Interaction] = field(default_factory=dict)
-    batches: list[int] = field(default_factory=list)
-    access_keys: list[intake_pb.AccessKey] = field(default_factory=list)
-    pushes: int = 0
-    away: set[str] = field(default_factory=set)
-    persons: list[Person] = field(default_factory=list)
-    gate: threading.Event | None = None
-    replayed: list[str] = field(default_factory=list)
-    opened: list[str] = field(default_factory=list)
-
-    def answer(self, service: str) -> None:
-        if service in self.away:
-            raise Unavailable(f"{service} is away.")
-        self.persons.append(person_of(None))
-
-
-def a_world() -> World:
-    world = World()
-    for id, number, brand in (("tkt_one", 101, SHOP), ("tkt_two", 102, OTHER)):
-        ticket = a_ticket(id, number, brand)
-        world.tickets[id] = ticket
-        world.messages[id] = [a_message(f"int_{id}", ticket)]
-    for id, brand in (("alr_one", SHOP), ("alr_two", OTHER)):
-        world.alerts[id] = social_events.Alert(
-            id=id, number=7, brand_id=brand, watch_name="Courier", state="raised", version=1
-        )
-    for id, brand in (("men_one", SHOP), ("men_two", OTHER)):
-        world.mentions[id] = social_events.Mention(id=id, source="x", external_id=id, text="Late!", brand_ids=[brand])
-    return world
+from tests.desk.world import MOMENT, OTHER, SHOP, World, a_ticket, a_world, seen
 
 
 class Tickets(tickets_rpc.TicketsServicer):
     def __init__(self, world: World) -> None:
         self.world = world
 
-    def _ticket(self, id: str, number: int = 0) -> ticket_events.Ticket:
+    def _ticket(self, id_: str, number: int = 0) -> ticket_events.Ticket:
         self.world.answer("tickets")
         for ticket in self.world.tickets.values():
-            if ticket.id == id or (number and ticket.number == number):
+            if ticket.id == id_ or (number and ticket.number == number):
                 seen(ticket.brand_id)
                 return ticket
-        raise NotFound(f"There is no ticket {id or number}.")
+        raise NotFound(f"There is no ticket {id_ or number}.")
 
-    def ListTickets(self, request, context):
+    def ListTickets(self, request: Any, context: Any) -> Any:
         self.world.answer("tickets")
         mine = [t for t in self.world.tickets.values() if person_of(context).sees_brand(t.brand_id)]
         rest = [t for t in sorted(mine, key=lambda t: t.id) if t.id > request.page.after]
@@ -152,16 +61,16 @@ class Tickets(tickets_rpc.TicketsServicer):
             tickets=page, next=page[-1].id if len(rest) > len(page) else "", total=len(mine)
         )
 
-    def GetTicket(self, request, context):
+    def GetTicket(self, request: Any, context: Any) -> Any:
         ticket = self._ticket(request.id, request.number)
         return tickets_pb.TicketWithInteractions(ticket=ticket, interactions=self.world.messages[ticket.id])
 
-    def GetTickets(self, request, context):
+    def GetTickets(self, request: Any, context: Any) -> Any:
         self.world.answer("tickets")
-        found = [self.world.tickets[id] for id in request.ids if id in self.world.tickets]
+        found = [self.world.tickets[one] for one in request.ids if one in self.world.tickets]
         return tickets_pb.ListTicketsResponse(tickets=[t for t in found if person_of(context).sees_brand(t.brand_id)])
 
-    def Reply(self, request, context):
+    def Reply(self, request: Any, context: Any) -> Any:
         ticket = self._ticket(request.ticket_id)
         if request.key in self.world.replies:
             return tickets_pb.ReplyResponse(interaction=self.world.replies[request.key], ticket=ticket, duplicate=True)
@@ -173,18 +82,18 @@ class Tickets(tickets_rpc.TicketsServicer):
             id=f"int_reply{len(self.world.replies)}",
             ticket_id=ticket.id,
             text=request.text,
-            delivery=1,
+            delivery=intake_events.DELIVERY_STATE_QUEUED,
             attachments=request.attachments,
             direction=ticket_events.DIRECTION_OUT,
         )
         self.world.replies[request.key] = made
         return tickets_pb.ReplyResponse(interaction=made, ticket=ticket)
 
-    def AddNote(self, request, context):
+    def AddNote(self, request: Any, context: Any) -> Any:
         ticket = self._ticket(request.ticket_id)
         return ticket_events.Interaction(id="int_note", ticket_id=ticket.id, kind="note", text=request.text)
 
-    def ChangeTicket(self, request, context):
+    def ChangeTicket(self, request: Any, context: Any) -> Any:
         ticket = self._ticket(request.ticket_id)
         if request.version and request.version != ticket.version:
             raise Conflict("The ticket was changed meanwhile.", detail=ticket.SerializeToString())
@@ -193,16 +102,16 @@ class Tickets(tickets_rpc.TicketsServicer):
         ticket.version += 1
         return ticket
 
-    def OpenFromMention(self, request, context):
+    def OpenFromMention(self, request: Any, context: Any) -> Any:
         self.world.answer("tickets")
         if request.key not in self.world.opened:
             self.world.opened.append(request.key)
-        id = f"tkt_from_{request.key}"
-        self.world.tickets.setdefault(id, a_ticket(id, 900, request.brand_id))
-        self.world.messages.setdefault(id, [])
-        return self.world.tickets[id]
+        id_ = f"tkt_from_{request.key}"
+        self.world.tickets.setdefault(id_, a_ticket(id_, 900, request.brand_id))
+        self.world.messages.setdefault(id_, [])
+        return self.world.tickets[id_]
 
-    def GetCustomer(self, request, context):
+    def GetCustomer(self, request: Any, context: Any) -> Any:
         self.world.answer("tickets")
         seen(request.id.removeprefix("cus_"))
         return tickets_pb.CustomerWithHistory(customer=ticket_events.Customer(id=request.id, name="Mara Customer"))
@@ -213,7 +122,7 @@ class Intake(intake_rpc.IntakeServicer):
         self.world = world
         self.lock = threading.Lock()
 
-    def AcceptContacts(self, request, context):
+    def AcceptContacts(self, request: Any, context: Any) -> Any:
         if self.world.gate is not None:
             self.world.gate.wait(5)
         self.world.answer("intake")
@@ -221,30 +130,30 @@ class Intake(intake_rpc.IntakeServicer):
             self.world.batches.append(len(request.contacts))
             return intake_pb.AcceptContactsResponse(items=[self._accept(item) for item in request.contacts])
 
-    def _accept(self, item):
+    def _accept(self, item: Any) -> intake_pb.Accepted:
         if item.account != "acc_api":
             return intake_pb.Accepted(error="There is no account of that id.", field="account", kind="not_found")
         key = (item.account, item.external_id)
         duplicate = key in self.world.contacts
-        id = self.world.contacts.setdefault(key, f"con_{len(self.world.contacts)}")
-        return intake_pb.Accepted(id=id, duplicate=duplicate)
+        id_ = self.world.contacts.setdefault(key, f"con_{len(self.world.contacts)}")
+        return intake_pb.Accepted(id=id_, duplicate=duplicate)
 
-    def CancelDelivery(self, request, context):
+    def CancelDelivery(self, request: Any, context: Any) -> Any:
         self.world.answer("intake")
         return intake_pb.CancelDeliveryResponse(cancelled=request.reply_id == "int_reply0")
 
-    def ListBrands(self, request, context):
+    def ListBrands(self, request: Any, context: Any) -> Any:
         self.world.answer("intake")
         return intake_pb.ListBrandsResponse(
             brands=[intake_pb.Brand(id=SHOP, name="Shop"), intake_pb.Brand(id=OTHER, name="Other")]
         )
 
-    def ListAccounts(self, request, context):
+    def ListAccounts(self, request: Any, context: Any) -> Any:
         self.world.answer("intake")
         every = [intake_pb.Account(id=f"acc_{b}", brand_id=b, channel="email", state="on") for b in (SHOP, OTHER)]
         return intake_pb.ListAccountsResponse(accounts=[a for a in every if person_of(context).sees_brand(a.brand_id)])
 
-    def PutAccessKeys(self, request, context):
+    def PutAccessKeys(self, request: Any, context: Any) -> Any:
         self.world.answer("intake")
         self.world.access_keys, self.world.pushes = list(request.keys), self.world.pushes + 1
         return common.Empty()
@@ -254,19 +163,19 @@ class Social(social_rpc.SocialServicer):
     def __init__(self, world: World) -> None:
         self.world = world
 
-    def IngestMentions(self, request, context):
+    def IngestMentions(self, request: Any, context: Any) -> Any:
         self.world.answer("social")
         return social_pb.IngestMentionsResponse(
             items=[social_pb.IngestResult(id=f"men_{item.external_id}") for item in request.items]
         )
 
-    def ListMentions(self, request, context):
+    def ListMentions(self, request: Any, context: Any) -> Any:
         self.world.answer("social")
         person = person_of(context)
         mine = [m for m in self.world.mentions.values() if any(person.sees_brand(b) for b in m.brand_ids)]
         return social_pb.ListMentionsResponse(mentions=mine, total=len(mine))
 
-    def GetMention(self, request, context):
+    def GetMention(self, request: Any, context: Any) -> Any:
         self.world.answer("social")
         mention = self.world.mentions.get(request.id)
         if mention is None:
@@ -274,22 +183,22 @@ class Social(social_rpc.SocialServicer):
         seen(mention.brand_ids[0])
         return social_pb.MentionDetail(mention=mention)
 
-    def ListAlerts(self, request, context):
+    def ListAlerts(self, request: Any, context: Any) -> Any:
         self.world.answer("social")
         mine = [a for a in self.world.alerts.values() if person_of(context).sees_brand(a.brand_id)]
         return social_pb.ListAlertsResponse(alerts=mine, total=len(mine))
 
-    def _alert(self, id: str) -> social_events.Alert:
+    def _alert(self, id_: str) -> social_events.Alert:
         self.world.answer("social")
-        if id not in self.world.alerts:
+        if id_ not in self.world.alerts:
             raise NotFound("There is no such alert.")
-        seen(self.world.alerts[id].brand_id)
-        return self.world.alerts[id]
+        seen(self.world.alerts[id_].brand_id)
+        return self.world.alerts[id_]
 
-    def GetAlert(self, request, context):
+    def GetAlert(self, request: Any, context: Any) -> Any:
         return social_pb.AlertDetail(alert=self._alert(request.id), posts=[self.world.mentions["men_one"]])
 
-    def ChangeAlert(self, request, context):
+    def ChangeAlert(self, request: Any, context: Any) -> Any:
         alert = self._alert(request.id)
         if request.version and request.version != alert.version:
             raise Conflict("Somebody was first.", detail=alert.SerializeToString())
@@ -305,7 +214,7 @@ class Search(search_rpc.SearchServicer):
     def __init__(self, world: World) -> None:
         self.world = world
 
-    def Find(self, request, context):
+    def Find(self, request: Any, context: Any) -> Any:
         self.world.answer("search")
         hits = [
             search_pb.Hit(kind="ticket", id=t.id, ticket_id=t.id, number=t.number, title=t.subject, occurred_at=MOMENT)
@@ -319,35 +228,35 @@ class Operations(ops_rpc.OperationsServicer):
     def __init__(self, world: World, service: str) -> None:
         self.world, self.service = world, service
 
-    def Health(self, request, context):
+    def Health(self, request: Any, context: Any) -> Any:
         self.world.answer(self.service)
         return ops.HealthResponse(service=self.service, ready=True, dead_letters=2)
 
-    def ListDeadLetters(self, request, context):
+    def ListDeadLetters(self, request: Any, context: Any) -> Any:
         self.world.answer(self.service)
         every = [ops.DeadLetter(id=f"dlq_{n}", service=self.service, reason="poison") for n in range(2)]
         rest = [letter for letter in every if letter.id > request.page.after]
         page = rest[: request.page.limit]
         return ops.ListDeadLettersResponse(items=page, next=page[-1].id if len(rest) > len(page) else "")
 
-    def ReplayDeadLetters(self, request, context):
+    def ReplayDeadLetters(self, request: Any, context: Any) -> Any:
         self.world.answer(self.service)
-        self.world.replayed += [f"{self.service}.{id}" for id in request.ids]
-        return ops.ReplayDeadLettersResponse(results=[ops.ReplayOutcome(id=id, ok=True) for id in request.ids])
+        self.world.replayed += [f"{self.service}.{one}" for one in request.ids]
+        return ops.ReplayDeadLettersResponse(results=[ops.ReplayOutcome(id=one, ok=True) for one in request.ids])
 
 
 def channels(world: World, keys: Keys, clock: Clock) -> dict[str, Any]:
-    adders = {
-        "tickets": lambda server: tickets_rpc.add_TicketsServicer_to_server(Tickets(world), server),
-        "intake": lambda server: intake_rpc.add_IntakeServicer_to_server(Intake(world), server),
-        "social": lambda server: social_rpc.add_SocialServicer_to_server(Social(world), server),
-        "search": lambda server: search_rpc.add_SearchServicer_to_server(Search(world), server),
+    servicers: dict[str, tuple[Any, Any]] = {
+        "tickets": (tickets_rpc.add_TicketsServicer_to_server, Tickets),
+        "intake": (intake_rpc.add_IntakeServicer_to_server, Intake),
+        "social": (social_rpc.add_SocialServicer_to_server, Social),
+        "search": (search_rpc.add_SearchServicer_to_server, Search),
     }
     calls = call_counter(CollectorRegistry())
     found = {}
-    for name, add in adders.items():
-        server = LocalServer(Guard(service=name, keys=keys, clock=clock, calls=calls))
-        add(server)
+    for name, (add, servicer) in servicers.items():
+        server: Any = LocalServer(Guard(service=name, keys=keys, clock=clock, calls=calls))
+        add(servicer(world), server)
         ops_rpc.add_OperationsServicer_to_server(Operations(world, name), server)
         found[name] = server.channel()
     return found
@@ -389,9 +298,11 @@ def a_rig(folder: Path, *, clock: Clock | None = None, pages: Any = None, **sett
     clock = clock or SystemClock()
     keys = Keys(b"\x07" * 32)
     world = a_world()
+    log = kitlib.make_log(folder)
     parts = kitlib.make_parts(
         folder,
         "desk",
+        log=log,
         clock=clock,
         keys=keys,
         channels=channels(world, keys, clock),
@@ -410,5 +321,5 @@ def a_rig(folder: Path, *, clock: Clock | None = None, pages: Any = None, **sett
         for act in service.on_stop:
             act()
         parts.database.close()
-        parts.log.close()
+        log.close()
         parts.egress.close()

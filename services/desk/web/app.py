@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from services.desk.web import files, live
-from services.desk.web.deps import PasswordChangeNeeded, SignInNeeded
+from services.desk.web.deps import CloseForms, PasswordChangeNeeded, SignInNeeded
 from services.desk.web.headers import SecurityHeaders
 from services.desk.web.registry import declared
 from services.kit import log
@@ -53,6 +53,7 @@ def build_web(desk: Desk, pages: PageSet | None) -> FastAPI:
         app.include_router(pages.router)
     _Errors(pages).install(app)
     declared(app)
+    app.add_middleware(CloseForms)
     app.add_middleware(SecurityHeaders, https=https_of(desk))
     return app
 

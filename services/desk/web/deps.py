@@ -21,6 +21,7 @@ from urllib.parse import quote, urlsplit
 from fastapi import Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.desk.context import Desk
 from services.desk.usecases.sessions import NewSession, SignedIn
@@ -121,7 +122,25 @@ async def form_of(request: Request) -> FormData:
     limit = _MAX_FORM_BYTES if kind.startswith("application/") else _MAX_UPLOAD_BYTES
     if not length.isdigit() or int(length) > limit:  # a browser always says how long its form is
         raise Invalid("The form is too long.")
-    return await request.form(max_files=20, max_fields=500, max_part_size=_MAX_FORM_BYTES)
+    form = await request.form(max_files=20, max_fields=500, max_part_size=_MAX_FORM_BYTES)
+    request.state.form = form
+    return form
+
+
+class CloseForms:
+    """Closes the files of a posted form when its request is over."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            form = scope.get("state", {}).get("form")
+            if isinstance(form, FormData):
+                await form.close()
 
 
 Form = Annotated[FormData, Depends(form_of)]

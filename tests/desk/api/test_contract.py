@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import pytest
 
-from tests.desk.fakes import OTHER, SHOP, Rig
+from tests.desk.fakes import Rig
+from tests.desk.world import OTHER, SHOP
 
 CONTACT = {
     "account": "acc_api",
@@ -60,7 +62,7 @@ def test_a_batch_answers_item_by_item_in_order(rig: Rig) -> None:
         ({"external_id": "x" * 501}, "external_id"),
     ],
 )
-def test_a_wrong_field_is_named_and_nothing_is_stored(rig: Rig, change: dict, field: str) -> None:
+def test_a_wrong_field_is_named_and_nothing_is_stored(rig: Rig, change: dict[str, Any], field: str) -> None:
     with rig.client(headers=rig.bearer("contacts:write")) as client:
         answer = client.post("/api/v1/contacts", json=CONTACT | change)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from fastapi import APIRouter, FastAPI
 
@@ -10,7 +12,8 @@ from services.desk.web.deps import PUBLIC, SELF, Needs, needs
 from services.desk.web.registry import Declared, declared
 from services.kit.errors import Internal
 from services.kit.principal import Person
-from tests.desk.fakes import OTHER, SHOP, Rig
+from tests.desk.fakes import Rig
+from tests.desk.world import OTHER, SHOP
 
 IDS = {
     "ticket_id": "tkt_one",
@@ -24,13 +27,17 @@ IDS = {
 }
 
 
+def a_page() -> str:
+    return ""
+
+
 def path_of(route: Declared) -> str:
     return route.path.format_map(IDS)
 
 
 def test_a_route_without_a_permission_is_refused_when_the_application_is_built() -> None:
     app, router = FastAPI(openapi_url=None), APIRouter()
-    router.add_api_route("/open", dict)
+    router.add_api_route("/open", a_page)
     app.include_router(router)
 
     with pytest.raises(Internal, match="/open"):
@@ -39,7 +46,7 @@ def test_a_route_without_a_permission_is_refused_when_the_application_is_built()
 
 def test_a_route_with_two_permissions_is_refused() -> None:
     app, router = FastAPI(openapi_url=None), APIRouter()
-    router.add_api_route("/open", dict, dependencies=[needs(PUBLIC), needs("admin")])
+    router.add_api_route("/open", a_page, dependencies=[needs(PUBLIC), needs("admin")])
     app.include_router(router)
 
     with pytest.raises(Internal, match="2 permissions"):
@@ -139,8 +146,8 @@ def test_alert_to_ticket_needs_only_the_right_to_act_on_alerts(rig: Rig) -> None
 def test_the_roles_page_of_the_documentation_is_this_table() -> None:
     from services.desk.api.reference import roles_page
 
-    with open("docs/reference/roles.md", encoding="utf-8") as file:
-        assert file.read() == roles_page()
+    page = Path("docs/reference/roles.md")
+    assert page.read_text(encoding="utf-8") == roles_page()
 
 
 def test_needs_tells_its_permission() -> None:

@@ -109,17 +109,17 @@ def test_a_wrong_password_an_unknown_and_a_disabled_person_get_the_same_words(ri
     assert len({answer.text for answer in answers}) == 1
 
 
-def test_an_unknown_person_costs_as_much_time_as_a_wrong_password(rig: fakes.Rig) -> None:
+def test_an_unknown_person_costs_as_much_work_as_a_wrong_password(rig: fakes.Rig) -> None:
     rig.password(EMAIL, "agent")
 
     def least_s(email: str) -> float:
         took = []
         for number in range(7):
             rig.desk.sessions._attempts.succeed(f"account:{email}", f"address:{number}")
-            begun = time.perf_counter()
+            begun = time.process_time()
             with pytest.raises(Unauthenticated):
                 asyncio.run(rig.desk.sessions.sign_in(email, "wrong", address=str(number)))
-            took.append(time.perf_counter() - begun)
+            took.append(time.process_time() - begun)
         return min(took)
 
     known, unknown = least_s(EMAIL), least_s("nobody@shop.example")
@@ -236,7 +236,7 @@ def test_a_change_without_the_forms_token_is_refused(rig: fakes.Rig) -> None:
         {"sec-fetch-site": "same-site"},
     ],
 )
-def test_a_change_from_another_site_is_refused_even_with_the_token(rig: fakes.Rig, headers: dict) -> None:
+def test_a_change_from_another_site_is_refused_even_with_the_token(rig: fakes.Rig, headers: dict[str, str]) -> None:
     browser, csrf = signed_in(rig)
     with browser:
         assert browser.post("/act", data={"csrf": csrf}, headers=headers).status_code == 403
@@ -298,6 +298,7 @@ def test_a_new_password_ends_the_other_sessions_and_must_differ(rig: fakes.Rig) 
             one.post("/login", data={"email": EMAIL, "password": password})
         assert browser.get("/inbox").headers["location"] == "/profile?change=1"
         mine = rig.desk.sessions.find(browser.cookies[deps.COOKIE])
+        assert mine is not None
 
         with pytest.raises(Unauthenticated):
             rig.desk.people.change_password(user, old="wrong", new="a long new password")

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,11 @@ from services.kit import topics
 from services.kit.clock import SystemClock
 from services.kit.config import HostPort
 from services.kit.http import Dispatcher, HttpServer
+from services.kit.secrets import Keys
 from services.kit.uow import Event
 from tests import kitlib
 from tests.desk import fakes
-from tests.desk.fakes import OTHER, SHOP
+from tests.desk.world import OTHER, SHOP, a_world
 
 
 class Desk:
@@ -35,8 +37,8 @@ class Desk:
 
     def __init__(self, folder: Path, log: Any, database: Any) -> None:
         clock = SystemClock()
-        world = fakes.a_world()
-        keys = fakes.Keys(b"\x07" * 32)
+        world = a_world()
+        keys = Keys(b"\x07" * 32)
         parts = kitlib.make_parts(
             folder,
             "desk",
@@ -47,7 +49,11 @@ class Desk:
             channels=fakes.channels(world, keys, clock),
         )
         found: list[Any] = []
-        self.service = desk_app.build(parts, pages=found.append)
+
+        def no_pages(desk: Any) -> Any:
+            found.append(desk)
+
+        self.service = desk_app.build(parts, pages=no_pages)
         self.rig = fakes.Rig(world, self.service, found[0], parts)
         dispatcher = Dispatcher(self.service.mounts, checks=(), metrics=CollectorRegistry())
         self.server = HttpServer(dispatcher, HostPort("127.0.0.1", 0), trust_proxy=False)
@@ -71,14 +77,14 @@ class Desk:
         import asyncio
 
         password = self.rig.password(email, "agent", **more)
-        return asyncio.run(self.rig.desk.sessions.sign_in(email, password, address="test")).secret
+        return str(asyncio.run(self.rig.desk.sessions.sign_in(email, password, address="test")).secret)
 
 
 class Stream:
     """One browser's stream, read on a thread."""
 
     def __init__(self, desk: Desk, secret: str, *, last: str = "") -> None:
-        self.seen: list[tuple[str, str, dict]] = []
+        self.seen: list[tuple[str, str, dict[str, Any]]] = []
         self.ended = threading.Event()
         headers = {"cookie": f"{COOKIE}={secret}", "accept": "text/event-stream"}
         if last:
@@ -109,13 +115,13 @@ class Stream:
             self.ended.set()
 
     def ids(self) -> list[str]:
-        return [body["id"] for name, _, body in self.seen if name == "change"]
+        return [str(body["id"]) for name, _, body in self.seen if name == "change"]
 
     def named(self, name: str) -> bool:
         return any(event == name for event, _, _ in self.seen)
 
     def last(self) -> str:
-        return next(number for _, number, _ in reversed(self.seen) if number)
+        return str(next(number for _, number, _ in reversed(self.seen) if number))
 
     def close(self) -> None:
         with suppress(OSError):
@@ -154,7 +160,8 @@ def stage(tmp_path: Path) -> Iterator[tuple[Any, list[Desk]]]:
         desks = [Desk(tmp_path, log, users), Desk(tmp_path, log, users)]
         for desk in desks:
             stack.callback(desk.close)
-        stack.callback(lambda: [desk.stop.set() for desk in desks])
+        for desk in desks:
+            stack.callback(desk.stop.set)
         yield tickets, desks
 
 
@@ -231,7 +238,7 @@ def test_a_revoked_sessions_stream_ends_within_five_seconds_also_at_the_other_de
 
     with opened(*streams):
         for stream in streams:
-            kitlib.wait_until(lambda stream=stream: stream.named("ready"), 2.0)
+            kitlib.wait_until(partial(stream.named, "ready"), 2.0)
         begun = time.monotonic()
         user = first.rig.desk.people.find_by_email("a@shop.example")
         first.rig.desk.people.change(user.id, Changes(disabled=True), version=user.version, by="")
