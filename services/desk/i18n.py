@@ -186,7 +186,7 @@ class Tongue:
         return self.text("%(n)s s", n=left)
 
     def ago(self, moment: datetime) -> str:
-        """ "12 s ago" within a day, else the day."""
+        """How long ago within a day ("12 s ago"), else the day."""
         seconds = (self.now - moment).total_seconds()
         if seconds < 86400:
             return self.text("%(time)s ago", time=self.rough(seconds))
@@ -197,8 +197,8 @@ class Tongue:
         return str(format_decimal(value, format="#,##0.#", locale=self.locale))
 
     def compact(self, value: float) -> str:
-        """41k, 1.2M: where the exact figure would not help."""
-        if value < 10_000:
+        """1.2M: where the exact figure would not help; whole below a million."""
+        if value < 1_000_000:
             return self.number(value)
         return str(format_compact_decimal(value, locale=self.locale, fraction_digits=1))
 

@@ -24,6 +24,9 @@ from services.desk.pages.views import Shell, initials
 HERE = Path(__file__).parent
 _STYLES = "css"
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+_SCRIPTS = ("tools", "palette", "composer", "keys", "live", "desk")  # each after those it imports
+_IMPORT = re.compile(r"^import \{ (.+?) \} from \"\./(\w+)\.js\";$", re.MULTILINE)
+_EXPORT = re.compile(r"^export ((?:async )?function|const|let) (\w+)", re.MULTILINE)
 _AROUND = re.compile(r"\s*([{};])\s*")  # spaces around braces and semicolons never mean anything
 _AFTER = re.compile(r"([:,])\s+")  # nor after a colon or a comma
 
@@ -44,8 +47,10 @@ class Statics:
         files: dict[str, bytes] = {}
         for path in sorted(folder.rglob("*")):
             name = path.relative_to(folder).as_posix()
-            if path.is_file() and not name.startswith(f"{_STYLES}/"):
+            bundled = path.stem in _SCRIPTS and name.startswith("js/")
+            if path.is_file() and not bundled and not name.startswith(f"{_STYLES}/"):
                 files[name] = path.read_bytes()
+        files["js/desk.js"] = scripts(folder / "js").encode()
         files["desk.css"] = styles(folder / _STYLES).encode()
         digest = hashlib.sha256()
         for name, body in sorted(files.items()):
@@ -70,6 +75,23 @@ def styles(folder: Path) -> str:
     """The sheets in the order of their names, without comments and needless spaces."""
     text = "\n".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.css")))
     return _AFTER.sub(r"\1", _AROUND.sub(r"\1", _COMMENT.sub("", text))).replace(";}", "}").strip()
+
+
+def scripts(folder: Path) -> str:
+    """The desk's modules as one: each in a function of its own, without comments and indentation.
+
+    One file compresses to two thirds of six, and costs one request.
+    """
+    parts = []
+    for name in _SCRIPTS:
+        text = (folder / f"{name}.js").read_text(encoding="utf-8")
+        lines = (line.strip() for line in text.splitlines())
+        text = "\n".join(line for line in lines if line and not line.startswith("//"))
+        exported = [found[1] for found in _EXPORT.findall(text)]
+        text = _IMPORT.sub(lambda found: f"const {{ {found[1].replace(' as ', ': ')} }} = m_{found[2]};", text)
+        text = _EXPORT.sub(r"\1 \2", text)
+        parts.append(f"const m_{name} = (() => {{\n{text}\nreturn {{ {', '.join(exported)} }};\n}})();")
+    return "\n".join(parts)
 
 
 def _file(name: str, body: bytes) -> File:
@@ -129,5 +151,5 @@ class Pages:
             shell=shell,
             keys=list(groups.items()),
             may_write=shell.viewer.may("tickets:write"),
-            **{"head": None, "context": None, "composer": None, "ticket_failure": None, **context},
+            **{"head": None, "context": None, "composer": None, "ticket_failure": None, "present": "", **context},
         )

@@ -121,7 +121,7 @@ def clock_text(minute: int) -> str:
 
 
 def read_hours(text: str) -> list[tuple[int, int]]:
-    """ "9:00-13:00, 15-18" as minutes of the day. Raises `ValueError` for anything else."""
+    """Minutes of the day from "9:00-13:00, 15-18". Raises `ValueError` for anything else."""
     found = []
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         opens, dash, closes = part.replace("–", "-").partition("-")

@@ -109,7 +109,7 @@ def alert(tongue: Tongue, one: Alert, name: Callable[[str], str], *, can_reply: 
 
 def sentence(tongue: Tongue, one: Alert) -> str:
     """How many, about what, when, against what is usual."""
-    terms = [f"“{plain(term, 40)}”" for term in one.terms[:2]] or [f"“{plain(one.watch_name, 60)}”"]
+    terms = [tongue.text("“%(term)s”", term=plain(term, 40)) for term in one.terms[:2] or [one.watch_name]]
     about = tongue.text("%(a)s and %(b)s", a=terms[0], b=terms[1]) if len(terms) > 1 else terms[0]
     began = moment(one, "began_at") or moment(one, "raised_at") or tongue.now
     ended = moment(one, "ended_at") or moment(one, "updated_at") or tongue.now
