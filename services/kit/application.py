@@ -131,7 +131,11 @@ class Application:
         for name, service in self.services.items():
             workers += self.consumers[name]
             workers += service.workers
-        workers.append(Pruner(self.databases, self.bus, self.consumers, settings=self.settings, clock=self.clock))
+        workers.append(
+            Pruner(
+                self.databases, self.bus, self.consumers, settings=self.settings, clock=self.clock, metrics=self.metrics
+            )
+        )
         mounts = [mount for service in self.services.values() for mount in service.mounts]
         dispatcher = Dispatcher(mounts, checks=self.checks(), metrics=self.metrics)
         self._http = HttpServer(dispatcher, http or self.settings.http, trust_proxy=self.settings.trust_proxy)

@@ -87,7 +87,7 @@ class ControlServer:
                 say(error=error.message, kind=error.kind)
             except BrokenPipeError:
                 self._log.info("control.left")
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 (the edge of the loop: said to the asker and logged)
                 self._log.exception("control.failed")
                 say(
                     error=f"The running process failed at this: {type(error).__name__}. Its log says more.",

@@ -8,17 +8,17 @@ from __future__ import annotations
 import io
 import json
 import shutil
-import sqlite3
 import tarfile
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ascolto.common.v1 import envelope_pb2, operations_pb2
 from ascolto.common.v1.operations_pb2_grpc import OperationsStub
 from ascolto.search.v1.service_pb2_grpc import SearchStub
 from services.kit.control import Progress
+from services.kit.db.snapshot import copy_all, raise_epoch
 from services.kit.errors import Conflict, Invalid, Unavailable
 from services.kit.http import failing
 from services.kit.rpc.caller import Caller
@@ -26,6 +26,7 @@ from services.kit.rpc.caller import Caller
 if TYPE_CHECKING:
     from services.kit.application import Application
     from services.kit.config import Settings
+    from services.kit.db.sqlite import SqliteDatabase
 
 _FORMAT = 1
 _REBUILD_S = 24 * 3600
@@ -84,13 +85,14 @@ def backup(app: Application, progress: Progress, *, target: str) -> dict[str, An
             tempfile.TemporaryDirectory(dir=path.parent) as folder,
             tarfile.open(draft, "w:gz", compresslevel=3) as archive,
         ):
-            names = sorted(app.databases)
-            for done, name in enumerate(names):
-                progress(0.6 * done / len(names), f"Database {name}")
-                copy = Path(folder) / f"{name}.db"
-                _copy_database(data / f"{name}.db", copy)
-                archive.add(copy, f"{name}.db")
-                copy.unlink()
+            progress(0.1, "Databases")
+            copies = Path(folder) / "copies"
+            copies.mkdir()
+            copy_all(
+                cast("dict[str, SqliteDatabase]", app.databases), copies
+            )  # as of one moment: a position never lies beyond the log it reads
+            for copy in sorted(copies.iterdir()):
+                archive.add(copy, copy.name)
                 files += 1
             for blob in sorted((data / "blobs").rglob("*")):
                 if blob.is_file():
@@ -108,18 +110,6 @@ def backup(app: Application, progress: Progress, *, target: str) -> dict[str, An
         draft.unlink(missing_ok=True)
         raise Unavailable(f"The backup to {path} failed: {error.strerror or error}. Nothing is left of it.") from error
     return {"files": files + 2, "size_bytes": path.stat().st_size}
-
-
-def _copy_database(source: Path, target: Path) -> None:
-    reading = sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True)
-    writing = sqlite3.connect(target)
-    try:
-        reading.backup(writing, pages=2000)
-        if writing.execute("PRAGMA quick_check").fetchone() != ("ok",):
-            raise Unavailable(f"The copy of {source.name} is not whole; the backup was given up.")
-    finally:
-        reading.close()
-        writing.close()
 
 
 def restore(settings: Settings, source: str) -> dict[str, Any]:
@@ -141,6 +131,8 @@ def restore(settings: Settings, source: str) -> dict[str, Any]:
         raise Invalid(f"{source} has format {note['format']}; this version reads {_FORMAT}.")
     (draft / "ascolto-backup.json").unlink()
     (draft / "key").chmod(0o600)
+    for copy in draft.glob("*.db"):
+        raise_epoch(copy)  # revisions drawn after the backup are never drawn again
     data.parent.mkdir(parents=True, exist_ok=True)
     if data.exists():
         data.rmdir()

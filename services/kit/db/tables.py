@@ -5,6 +5,7 @@ Times are microseconds since 1970 UTC; flags are 0 or 1.
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
@@ -99,7 +100,7 @@ def add_kit_tables(metadata: MetaData) -> None:
     )
 
 
-def create_kit_tables(op: Operations) -> None:
+def create_kit_tables(op: Operations | ModuleType) -> None:
     """Creates the kit's tables; a service's first migration begins with it.
 
     Example of `services/<name>/migrations/versions/0001_first.py`:
