@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import random
 import time
 from dataclasses import replace
+from string import Formatter
 
 import pytest
 
+from ascolto.social.v1 import events_pb2 as social
 from ascolto.tickets.v1 import events_pb2 as pb
 from services.kit import topics
 from services.search.domain.query import Filter
+from services.search.domain.sentences import SENTENCES
 from services.search.usecases.suggest import suggest
 from tests.search.world import PERSON, World
 
@@ -185,3 +189,49 @@ def test_no_query_is_an_error_or_slow(shop: World, bomb: str) -> None:
     assert time.perf_counter() - begun < 0.5, "the budget is 200 ms; the machine is shared"
     assert answer.degraded_reason == ""
     assert shop.generations.live is not None
+
+
+def mention(world: World, text: str, **fields: object) -> social.Mention:
+    made = social.Mention(id="men_1", source="x", text=text, author_handle="@rita", brand_ids=["brd_1"])
+    made.tone, made.rev = social.TONE_NEGATIVE, world.owner.next_rev()
+    for name, value in fields.items():
+        setattr(made, name, value)
+    return made
+
+
+def test_a_mention_is_found_by_author_and_tone_until_it_is_removed(shop: World) -> None:
+    shop.log.append(topics.MENTIONS, social.MentionSeen(mention=mention(shop, "che ritardo vergognoso, mai più")))
+    shop.indexer.run_once()
+    found = [kinds(shop, query) for query in ("vergognosa", "from:rita", "tono:negativo canale:x", "kind:mention")]
+
+    shop.log.append(topics.MENTIONS, social.MentionRemoved(mention=mention(shop, "", removed=True)))
+    shop.indexer.run_once()
+
+    assert found == [["mention"]] * 4
+    assert kinds(shop, "kind:mention") == []
+
+
+PIECES = ("pacco", "kind:note", "-kind:message", "OR", "NOT", "(", ")", '"', "is:any", "agent:none", "customer:anna", "from:anna",
+          "pa*", "brand:brd_1", "NEAR/9", "in:notes", "sort:old", "state:spam", "anna@example.com", "#1")  # fmt: skip
+
+
+def test_no_query_whatever_shows_what_its_reader_may_not_see(shop: World) -> None:
+    dice = random.Random(28)
+    stranger = replace(PERSON, brand_ids=frozenset({"brd_other"}))
+    outsider = replace(PERSON, permissions=frozenset({"search:read"}))
+
+    for _ in range(250):
+        query = " ".join(dice.choices(PIECES, k=dice.randint(1, 8)))
+        foreign = shop.find(query, person=stranger, by_ticket=dice.random() < 0.5).found
+        public = shop.find(query, person=outsider).found
+
+        assert (foreign.rows, foreign.total) == ((), 0), query
+        assert {row.document.kind for row in public.rows} <= {"message", "ticket", "mention"}, query
+        assert {kind for kind, _ in public.facets["kind"]} <= {"message", "ticket", "mention"}, query
+
+
+def test_every_sentence_exists_in_both_languages_with_the_same_parts() -> None:
+    def parts(language: str) -> dict[str, set[str | None]]:
+        return {name: {part[1] for part in Formatter().parse(text)} for name, text in SENTENCES[language].items()}
+
+    assert parts("it") == parts("en")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_SENTENCES = {
+SENTENCES = {
     "en": {
         "long": "Only the first {most} characters were read.",
         "many": "Only the first {most} words were searched; {rest} were ignored.",
@@ -76,5 +76,5 @@ _SENTENCES = {
 
 def say(language: str, sentence: str, /, **parts: str) -> str:
     """The named sentence in the reader's language, English when it is neither."""
-    table = _SENTENCES["it" if language.lower().startswith("it") else "en"]
+    table = SENTENCES["it" if language.lower().startswith("it") else "en"]
     return table[sentence].format(**parts)

@@ -105,7 +105,7 @@ class Finder:
             chosen=chosen,
             zero=self._zero(index, plan, found, question.now),
             ways=ways_out(index, question.query, asked, plan, reader) if found.total == 0 else (),
-            exact=self._exact(index, question, scope) if question.after is None else None,
+            exact=self._exact(index, question, asked.words, scope) if question.after is None else None,
             newer=_newer(index, plan),
         )
 
@@ -131,9 +131,10 @@ class Finder:
         found = degraded.page(seen, asked, limit=question.limit, by_ticket=question.by_ticket)
         return Answer(found, asked.chips, asked.ignored, sort="new", degraded_reason=say(question.language, reason))
 
-    def _exact(self, index: Index, question: Question, scope: Scope) -> Row | None:
+    def _exact(self, index: Index, question: Question, words: tuple[str, ...], scope: Scope) -> Row | None:
         """What a pasted number, address or code names, first; even when the index has not got it yet."""
-        kind, value = codes.recognise(question.query)
+        pasted = words[0] if len(words) == 1 else question.query  # fields beside it change nothing
+        kind, value = codes.recognise(pasted)
         if not kind:
             return None
         try:

@@ -7,6 +7,7 @@ tantivy reports damage in many ways, a `PanicException` (a `BaseException`) amon
 from __future__ import annotations
 
 import contextlib
+import itertools
 import shutil
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,6 +25,7 @@ from services.search.index.local.typos import Spellings
 from services.search.ports import Found, IndexDamaged, Plan
 
 _HEAP_BYTES = 48_000_000
+_AT_ONCE = 100  # made ready together, while the engine's own thread works on those before
 _ENDINGS = (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError)
 
 
@@ -57,16 +59,14 @@ class LocalIndex:
 
     def write(self, documents: Iterable[Document]) -> None:
         """Puts documents in place of what their ids had; tombstones only take away. Seen after `commit`."""
-        prepared = [
-            (document.id, None if document.deleted else fields.to_tantivy(document, self._schema))
-            for document in documents
-        ]
-        with self._writing, _engine("written"):
-            writer = self._writer
-            for id_, made in prepared:
-                writer.delete_documents_by_term("id", id_)
-                if made is not None:
-                    writer.add_document(made)
+        waiting = iter(documents)
+        while part := list(itertools.islice(waiting, _AT_ONCE)):
+            prepared = [(one.id, None if one.deleted else fields.to_tantivy(one, self._schema)) for one in part]
+            with self._writing, _engine("written"):
+                for id_, made in prepared:
+                    self._writer.delete_documents_by_term("id", id_)
+                    if made is not None:
+                        self._writer.add_document(made)
 
     def commit(self) -> None:
         """Makes what was written durable and visible."""
