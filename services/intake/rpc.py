@@ -93,7 +93,10 @@ class IntakeServicer(rpc.IntakeServicer):
             text=one.text,
             html=one.html,
             occurred_at=wire.moment(one.occurred_at.ToMicroseconds()) if one.HasField("occurred_at") else None,
-            attachments=[Attachment(f.name, f.media_type, f.inline) for f in one.attachments],
+            attachments=[
+                Attachment(f.name, f.media_type, self._deps.acceptor.preparer.handed_over(f.key) if f.key else f.inline)
+                for f in one.attachments
+            ],
             now=self._deps.clock.now(),
         )
         mode = Mode.IMPORT if one.mode == common.MODE_IMPORT else Mode.LIVE

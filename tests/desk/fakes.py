@@ -133,6 +133,7 @@ class Intake(intake_rpc.IntakeServicer):
     def _accept(self, item: Any) -> intake_pb.Accepted:
         if item.account != "acc_api":
             return intake_pb.Accepted(error="There is no account of that id.", field="account", kind="not_found")
+        self.world.file_sizes += [len(self.world.blobs.get(f.key)) for f in item.attachments if f.key]
         key = (item.account, item.external_id)
         duplicate = key in self.world.contacts
         id_ = self.world.contacts.setdefault(key, f"con_{len(self.world.contacts)}")
@@ -308,6 +309,7 @@ def a_rig(folder: Path, *, clock: Clock | None = None, pages: Any = None, **sett
         channels=channels(world, keys, clock),
         settings=replace(Settings(), data=folder, **settings),
     )
+    world.blobs = parts.blobs
     desks: list[Desk] = []
 
     def keep(desk: Desk) -> Any:

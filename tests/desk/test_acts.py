@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 import pytest
@@ -128,3 +129,17 @@ def test_intake_gets_all_live_tokens_at_start_and_after_each_change_also_when_it
     finally:
         stop.set()
         thread.join(5)
+
+
+def test_files_that_no_row_names_are_swept_after_a_day_and_sent_ones_stay(rig: Rig) -> None:
+    person = anna(rig)
+    sent = rig.desk.writing.upload(person.user_id, "tkt_one", name="a", media_type="x", data=b"1")
+    rig.desk.acts.reply(person, "tkt_one", Answer(text="x", uploads=(sent.id,)))
+    rig.desk.blobs.put("desk/upl_crash/0", b"2")
+    rig.desk.blobs.put("desk/upl_young/0", b"3")
+    for key in (sent.blob_key, "desk/upl_crash/0"):
+        os.utime(rig.parts.data / "blobs" / key, (0, 0))
+
+    rig.desk.writing.sweep()
+
+    assert set(rig.desk.blobs.keys("desk/")) == {sent.blob_key, "desk/upl_young/0"}

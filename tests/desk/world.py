@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -85,6 +86,8 @@ class World:
     persons: list[Person] = field(default_factory=list)
     gate: threading.Event | None = None
     replayed: list[str] = field(default_factory=list)
+    blobs: Any = None
+    file_sizes: list[int] = field(default_factory=list)
     opened: list[str] = field(default_factory=list)
 
     def answer(self, service: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request
@@ -32,6 +33,7 @@ async def add_contact(request: Request, api: ApiOf, person: Caller, contact: mod
     """Takes in one contact; a repeat of account and external_id answers `duplicate: true` and keeps the first."""
     message = await run_in_threadpool(new_contact, desk_of_api(request), contact)
     accepted = (await api.contacts.put(person, [message]))[0]
+    await run_in_threadpool(forget_files, desk_of_api(request), [message])
     if accepted.error:
         raise refusal(accepted)
     return models.Accepted(id=accepted.id, duplicate=accepted.duplicate)
@@ -43,6 +45,7 @@ async def add_contacts(request: Request, api: ApiOf, person: Caller, contacts: m
     desk = desk_of_api(request)
     messages = await run_in_threadpool(lambda: [new_contact(desk, contact) for contact in contacts.items])
     answers = await api.contacts.put(person, messages)
+    await run_in_threadpool(forget_files, desk, messages)
     return JSONResponse({"items": [_item(answer) for answer in answers]}, status_code=202)
 
 
@@ -75,6 +78,14 @@ def new_contact(desk: Desk, contact: models.Contact) -> NewContact:
         "html": contact.html,
     }
     return wire.new_contact(fields, occurred_at=contact.occurred_at, attachments=files(desk, contact.attachments))
+
+
+def forget_files(desk: Desk, messages: Sequence[NewContact]) -> None:
+    """Deletes files handed over: intake has its own copy. What a crash leaves is swept after a day."""
+    for message in messages:
+        for blob in message.attachments:
+            if blob.key:
+                desk.blobs.delete(blob.key)
 
 
 def files(desk: Desk, attachments: list[models.File]) -> list[Blob]:

@@ -9,7 +9,6 @@ from fastapi.responses import JSONResponse
 
 from services.desk.api import models
 from services.desk.api.callers import Caller, desk_of_api, needs
-from services.desk.api.contacts import files
 from services.desk.api.paging import After, Limit, page
 from services.desk.api.problems import Stale
 from services.desk.api.route import ApiRoute
@@ -79,10 +78,14 @@ def get_ticket(desk: DeskOf, person: Caller, ticket_id: str) -> dict[str, Any]:
 @router.post("/tickets/{ticket_id}/replies", status_code=202, dependencies=[needs(TICKETS_WRITE)])
 def reply(desk: DeskOf, person: Caller, ticket_id: str, body: models.Reply) -> JSONResponse:
     """Answers in the ticket's channel; `key` makes a repeat a no-op. 409 with `unseen` when `last_seen` is not the last."""
+    uploads = [
+        desk.writing.upload(person.user_id, ticket_id, name=file.name, media_type=file.media_type, data=file.data)
+        for file in body.attachments
+    ]
     answer = Answer(
         text=body.text,
         html=body.html,
-        attachments=files(desk, body.attachments),
+        uploads=[upload.id for upload in uploads],
         last_seen=body.last_seen,
         key=body.key,
         public_confirmed=True,

@@ -34,6 +34,7 @@ _UPLOAD = "id, user_id, ticket_id, name, media_type, size_bytes, sha256, blob_ke
 _UPLOADS = Sql(f"SELECT {_UPLOAD} FROM uploads WHERE user_id = :user AND id IN (:ids...)")  # noqa: S608 (constant columns)
 _OLD_UPLOADS = Sql(f"SELECT {_UPLOAD} FROM uploads WHERE created_us < :before AND sent = 0 LIMIT 200")  # noqa: S608 (as above)
 _MARK_UPLOADS = Sql("UPDATE uploads SET sent = :sent WHERE user_id = :user AND id IN (:ids...)")
+_KNOWN_BLOBS = Sql("SELECT blob_key FROM uploads WHERE blob_key IN (:keys...)")
 _DROP_UPLOADS = Sql("DELETE FROM uploads WHERE id IN (:ids...)")
 _ADD_SEARCH = Sql(
     """INSERT INTO searches (id, user_id, name, query, used_us) VALUES (:id, :user, :name, :query, :now)
@@ -122,6 +123,11 @@ def mark_uploads(uow: Uow, user_id: str, ids: Sequence[str], *, sent: bool) -> N
 def old_uploads(reader: Reader, before: datetime) -> list[Upload]:
     """Some files older than `before` that no answer holds."""
     return [_upload(row) for row in reader.rows(_OLD_UPLOADS, {"before": micros(before)})]
+
+
+def known_blobs(reader: Reader, keys: Sequence[str]) -> frozenset[str]:
+    """Which of the blobs a row names."""
+    return frozenset(str(row[0]) for row in reader.rows(_KNOWN_BLOBS, {"keys": list(keys)}))
 
 
 def drop_uploads(uow: Uow, ids: Sequence[str]) -> None:

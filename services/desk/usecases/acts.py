@@ -15,7 +15,7 @@ from services.kit.principal import Person
 
 if TYPE_CHECKING:
     from services.desk.clients import Clients
-    from services.desk.clients.messages import Alert, Blob, Interaction, Mention, ReplyResponse, Ticket, Unseen
+    from services.desk.clients.messages import Alert, Interaction, Mention, ReplyResponse, Ticket, Unseen
     from services.desk.usecases.writing import Writing
 
 CAUSES = ("solved", "answered", "not_ours", "passed")
@@ -29,7 +29,6 @@ class Answer:
     text: str
     html: str = ""
     uploads: Sequence[str] = ()  # ids of one's own files
-    attachments: Sequence[Blob] = ()
     last_seen: str = ""
     key: str = ""
     anyway: bool = False
@@ -62,7 +61,7 @@ class Acts:
         files = self._writing.uploads(person.user_id, answer.uploads)
         if len(files) != len(answer.uploads):
             raise Invalid("One of the files is no longer there; attach it again.", field="attachments")
-        if not (answer.text.strip() or answer.html.strip() or files or answer.attachments):
+        if not (answer.text.strip() or answer.html.strip() or files):
             raise Invalid("Write something, or attach a file.", field="text")
         try:
             response = self._clients.tickets.reply(
@@ -70,7 +69,7 @@ class Acts:
                 ticket_id=ticket_id,
                 text=answer.text,
                 html=answer.html,
-                attachments=[*self._clients.tickets.blobs(files), *answer.attachments],
+                attachments=self._clients.tickets.blobs(files),
                 last_seen=answer.last_seen,
                 key=answer.key or new_id("key"),
                 anyway=answer.anyway,

@@ -14,10 +14,11 @@ from services.kit.blobs import Blobs
 from services.kit.clock import Clock
 from services.kit.errors import Invalid
 from services.kit.ids import new_id
-from services.kit.uow import Database
+from services.kit.uow import Database, chunks
 
 MAX_FILE_BYTES = 25 * 1024 * 1024
 _KEEP_FILES = timedelta(days=14)
+_ORPHAN = timedelta(days=1)
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+")  # type/subtype without parameters
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\]")  # control characters and path separators
 
@@ -118,7 +119,21 @@ class Writing:
             self._database.write(lambda uow: rows.drop_uploads(uow, ids))
             for upload in old:
                 self._blobs.delete(upload.blob_key)
-        return len(old)
+        return len(old) + self._sweep_orphans()
+
+    def _sweep_orphans(self) -> int:
+        """Deletes blobs of ours older than a day that no row names: what a crash left between blob and row."""
+        limit = self._clock.now() - _ORPHAN
+        old = [key for key in self._blobs.keys("desk/") if self._blobs.written_at(key) < limit]
+        gone = 0
+        for some in chunks(old, 500):
+            with self._database.read() as reader:
+                known = rows.known_blobs(reader, some)
+            for key in some:
+                if key not in known:
+                    self._blobs.delete(key)
+                    gone += 1
+        return gone
 
 
 def safe_name(name: str) -> str:

@@ -65,6 +65,12 @@ class Preparer:
         self.directory, self._blobs, self._clock = directory, blobs, clock
         self._keys = keys
 
+    def handed_over(self, key: str) -> bytes:
+        """A file too large for a call, which the desk stored before it. Raises `NotFound`, `Invalid` for any other key."""
+        if not key.startswith("desk/"):
+            raise Invalid("An attachment's key is not one the desk gives.", field="attachments")
+        return self._blobs.get(key)
+
     def prepare(self, raw: RawContact, *, budget_s: float) -> Prepared:
         """Parses within the budget; what is not understood or not in time is prepared as such."""
         account = self.directory.open_account(raw.account_id)

@@ -14,10 +14,15 @@ from tests.kitlib import wait_until
 def test_what_waits_goes_together_and_each_is_answered_its_own(rig: Rig) -> None:
     gate = rig.world.gate = threading.Event()
     contacts = rig.api.state.api.contacts
+
+    def open_gate() -> None:
+        wait_until(lambda: contacts._waiting >= 100)
+        gate.set()
+
     requests: list[tuple[str, str, dict[str, Any]]] = [
         ("POST", "/api/v1/contacts", {"json": CONTACT | {"external_id": f"order-{number}"}}) for number in range(150)
     ]
-    threading.Thread(target=lambda: (wait_until(lambda: contacts._waiting >= 100), gate.set())).start()
+    threading.Thread(target=open_gate).start()
 
     with rig.client(headers=rig.bearer("contacts:write")) as client:
         answers = client.gather(*requests)
