@@ -17,6 +17,7 @@ from services.intake.usecases.directory import Directory
 from services.kit import log, privacy
 from services.kit.blobs import Blobs
 from services.kit.clock import Clock
+from services.kit.errors import Invalid
 from services.kit.ids import new_id
 from services.kit.secrets import Keys
 from services.kit.uow import Event
