@@ -84,7 +84,11 @@ class Found:
 
 
 class Index(Protocol):
-    """One generation of an index. Reading is safe from any thread; one thread writes. Errors: `IndexDamaged`."""
+    """One generation of an index. Reading is safe from any thread; one thread writes.
+
+    Errors: `IndexDamaged`; when writing also `Unavailable` (disk full, server away): what was not committed is lost
+    and written again later.
+    """
 
     def write(self, documents: Iterable[Document]) -> None:
         """Puts documents in place of what their ids had; tombstones only take away. Seen after `commit`."""

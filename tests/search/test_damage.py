@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+import shutil
 import threading
 from pathlib import Path
 
 import pytest
 
 from services.kit.errors import Unavailable
+from services.search.index.local import LocalIndex
 from services.search.index.local.reading import Reading
 from services.search.ports import IndexDamaged, Plan
 from services.search.usecases.watch import Watcher
@@ -166,3 +168,35 @@ def test_owners_that_are_away_delay_a_rebuild_and_nothing_else(world: World) -> 
     assert world.find("pacco").found.total == 3
     world.owner.away = False
     assert world.rebuilder.run_once()
+
+
+class FullDisk:
+    """A writer whose disk is full."""
+
+    def delete_documents_by_term(self, field: str, value: str) -> None:
+        return
+
+    def add_document(self, document: object) -> None:
+        raise ValueError("An index writer was killed.")
+
+
+def test_a_full_disk_pauses_indexing_and_costs_neither_the_index_nor_an_event(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(world, 3)
+    index = world.generations.live
+    assert isinstance(index, LocalIndex)
+    full = shutil.disk_usage(world.folder)._replace(free=0)
+    index._writer = FullDisk()  # type: ignore[assignment]  # stands in for the engine's
+    world.say("tkt_new", "scritto a disco pieno")
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "disk_usage", lambda _path: full)
+        with pytest.raises(Unavailable):
+            world.indexer.run_once()
+
+        assert world.find("pacco").found.total == 3
+        assert world.generations.live is index
+
+    world.indexer.run_once()
+    assert world.find("disco pieno").found.total == 1
+    assert world.indexed() == world.owner.expected()

@@ -73,7 +73,7 @@ class Rebuilder:
 
     def _scan(self, generation: Generation, what: str, stop: threading.Event | None) -> bool:
         pending = Work()
-        pages = 0
+        pages = scanned = 0
         totals = generation.total if generation.cursors else 0
         counted = False
         after = generation.cursors.get(what, 0)
@@ -89,18 +89,18 @@ class Rebuilder:
                     work = index_scanned(reader, page.changes)
                 self.generations.write(work, only_building=True, commit=False)
             pending.versions += work.versions
-            generation.documents += _rows(what, page.changes)
+            scanned += _rows(what, page.changes)
             after = _DONE if page.done else page.last_rev
-            generation.cursors[what] = after
             pages += 1
             if pages % _PAGES_A_COMMIT == 0 or page.done:
-                self._keep(generation, pending)
-                pending = Work()
+                self._keep(generation, pending, what, after, scanned)
+                pending, scanned = Work(), 0
             if stop is not None:
                 stop.wait(_BREATH_S)
         return True
 
-    def _keep(self, generation: Generation, pending: Work) -> None:
+    def _keep(self, generation: Generation, pending: Work, what: str, after: int, scanned: int) -> None:
+        """Commits, then remembers how far it came: a failure before goes on from the last time."""
         with self.generations.lock:
             if self.generations.under_way is not generation or self.generations.building is None:
                 return
@@ -109,6 +109,8 @@ class Rebuilder:
             except IndexDamaged as error:
                 self.generations.give_up(self.generations.building, error)
                 return
+            generation.cursors[what] = after
+            generation.documents += scanned
         self.generations.save(generation, pending)
 
 

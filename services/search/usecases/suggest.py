@@ -19,11 +19,11 @@ _FIELD_OF = {"is": "state"}
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """`insert` replaces the word the caret is in; `count` is -1 where there is nothing to count."""
+    """`insert` replaces the word the caret is in; `count` is 0 for fields."""
 
     insert: str
     label: str
-    count: int = -1
+    count: int = 0
 
 
 def suggest(generations: Generations, text: str, caret: int, *, person: Person, language: str) -> list[Suggestion]:
@@ -57,7 +57,7 @@ def _values(generations: Generations, field: Field, name: str, value: str, perso
             for choice, others in field.choices
             if any(words.fold(one).startswith(begun) for one in (choice, *others))
         ]
-        pairs = [(choice, counts.get(choice, -1)) for choice in matching]
+        pairs = [(choice, counts.get(choice, 0)) for choice in matching]
     else:
         pairs = [(known, count) for known, count in counts.items() if words.fold(known).startswith(begun)]
     pairs.sort(key=lambda pair: -pair[1])

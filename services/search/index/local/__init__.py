@@ -15,6 +15,7 @@ from pathlib import Path
 
 import tantivy
 
+from services.kit.errors import Unavailable
 from services.search.domain.document import Document
 from services.search.index.local import schema as fields
 from services.search.index.local.analysis import Analysis
@@ -25,6 +26,7 @@ from services.search.index.local.typos import Spellings
 from services.search.ports import Found, IndexDamaged, Plan
 
 _HEAP_BYTES = 48_000_000
+_LEAST_FREE_BYTES = 16 * 1024 * 1024  # below this a failure to write is a full disk, not damage
 _AT_ONCE = 100  # made ready together, while the engine's own thread works on those before
 _ENDINGS = (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError)
 
@@ -33,7 +35,7 @@ class LocalIndex:
     """One generation in `folder`; an empty folder becomes an empty index. Raises `IndexDamaged` when it cannot open."""
 
     def __init__(self, folder: Path, *, heap_bytes: int = _HEAP_BYTES) -> None:
-        self._folder = folder
+        self._folder, self._heap_bytes = folder, heap_bytes
         folder.mkdir(parents=True, exist_ok=True)
         self._writing = threading.Lock()
         built = fields.build()
@@ -50,7 +52,7 @@ class LocalIndex:
             self._index.config_reader("manual", 0)
             self.manifest = Manifest(folder)
             self.manifest.check_sizes()
-            self._writer = self._index.writer(heap_bytes, 1)
+            self._writer: tantivy.IndexWriter | None = self._index.writer(heap_bytes, 1)
             self._index.reload()
         self._schema = built
         self._analysis = Analysis(analyzers)
@@ -62,16 +64,16 @@ class LocalIndex:
         waiting = iter(documents)
         while part := list(itertools.islice(waiting, _AT_ONCE)):
             prepared = [(one.id, None if one.deleted else fields.to_tantivy(one, self._schema)) for one in part]
-            with self._writing, _engine("written"):
+            with self._engine_writes("written") as writer:
                 for id_, made in prepared:
-                    self._writer.delete_documents_by_term("id", id_)
+                    writer.delete_documents_by_term("id", id_)
                     if made is not None:
-                        self._writer.add_document(made)
+                        writer.add_document(made)
 
     def commit(self) -> None:
         """Makes what was written durable and visible."""
-        with self._writing, _engine("committed"):
-            self._writer.commit()
+        with self._engine_writes("committed") as writer:
+            writer.commit()
             self._index.reload()
         self._spellings.commits += 1
 
@@ -127,12 +129,29 @@ class LocalIndex:
     def close(self) -> None:
         """Waits for merges, then lets the folder go."""
         with self._writing, _engine("closed"):
-            self._writer.wait_merging_threads()
+            if self._writer is not None:
+                self._writer.wait_merging_threads()
+            self._writer = None
         self.manifest.update()
 
     def discard(self) -> None:
         """Lets go of a damaged or retired index and removes its folder; readers under way keep their files open."""
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _engine_writes(self, act: str) -> Iterator[tantivy.IndexWriter]:
+        """The writer. When it fails on a full disk, what was not committed is dropped and a later try begins anew."""
+        with self._writing:
+            try:
+                with _engine(act):
+                    if self._writer is None:
+                        self._writer = self._index.writer(self._heap_bytes, 1)
+                    yield self._writer
+            except IndexDamaged as error:
+                if shutil.disk_usage(self._folder).free >= _LEAST_FREE_BYTES:
+                    raise
+                self._writer = None
+                raise Unavailable(f"The disk of {self._folder} is full: free some space, indexing goes on.") from error
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[Reading]:
