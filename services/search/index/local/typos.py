@@ -20,12 +20,12 @@ Query = tantivy.Query
 Must, Should, MustNot = tantivy.Occur.Must, tantivy.Occur.Should, tantivy.Occur.MustNot
 _ROUNDS, _FETCHED, _MOST_FOUND, _MOST_SEEDS, _MOST_KEPT = 6, 12, 24, 4, 12
 _IN_USE, _MOST_CORRECTIONS = 2, 3
-_REMEMBERED, _STALE_S = 1000, 2.0
+_REMEMBERED, _STALE_S = 1000, 0.3
 _RARE = 0.2  # a spelling at most this common beside the word sought is taken for a typo of it
 
 
 class Spellings:
-    """Finds and remembers spellings; what was found is asked anew 2 s after the index changed."""
+    """Finds and remembers spellings; what was found is asked anew 0.3 s after the index changed."""
 
     def __init__(self, schema: tantivy.Schema, analysis: Analysis, searcher: Callable[[], tantivy.Searcher]) -> None:
         self._schema, self._analysis, self._searcher = schema, analysis, searcher
