@@ -52,6 +52,10 @@ class World:
         return self.service.mounts[1].app
 
     @property
+    def room(self) -> Any:
+        return self.pages._shared.room
+
+    @property
     def directory(self) -> Any:
         return self.senders[0]._directory
 
@@ -147,6 +151,10 @@ def fake(world: World, channel: str, act: Callable[[Outbound], Receipt]) -> Fake
     made = FakeChannel(world.directory.channels[channel], act)
     world.directory.channels[channel] = made
     return made
+
+
+def good_receipt(outbound: Outbound) -> Receipt:
+    return Receipt(f"<{outbound.delivery_id}@lumaca.example>")
 
 
 def make_world(folder: Path, database: Any, log: LocalLog, clock: ManualClock) -> World:
