@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-_CHARS = 240
+_CHARS = 160
 _TAG = re.compile(r"\s*([A-Za-z]{2})\b")
 _WORD = re.compile(r"[^\W\d_]+")
 _KANA = re.compile("[\u3040-\u30ff]")

@@ -19,6 +19,8 @@ _SPACE = re.compile(r"\s+")
 
 def tidy(subject: str) -> str:
     """One line without control characters or direction overrides."""
+    if subject.isprintable() and "  " not in subject:
+        return subject.strip()
     return _SPACE.sub(" ", "".join(" " if ch.isspace() else ch for ch in subject if ch.isprintable() or ch.isspace())).strip()  # fmt: skip
 
 

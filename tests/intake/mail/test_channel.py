@@ -18,7 +18,7 @@ MAIL = "From: Mara <mara@example.org>\nTo: care@shop.example\nSubject: Pacco\nMe
 
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
+        return int(probe.getsockname()[1])
 
 
 class Sink:
@@ -213,7 +213,7 @@ def test_without_a_server_the_agent_is_told_what_to_set():
 @pytest.mark.filterwarnings("ignore:Requiring AUTH")  # the test server has no certificate
 def test_the_account_signs_in_and_a_wrong_password_is_the_accounts_fault():
     def check(_server, _session, _envelope, _mechanism, data):
-        return AuthResult(success=data.password == b"right")
+        return AuthResult(success=data.password == b"right", handled=False)
 
     sink = Sink()
     port = free_port()

@@ -82,7 +82,7 @@ def test_quotes_are_separated_in_linear_time(text):
     mail = parse_mail(HEAD + b"\n" + text.encode())
 
     assert mail.reply
-    assert time.process_time() - began < 1.5
+    assert time.process_time() - began < 3  # 10 ms are usual; a quadratic pattern takes minutes
 
 
 def test_a_mail_that_burns_its_time_is_given_up_and_its_neighbours_are_parsed(parser):

@@ -9,6 +9,7 @@ import subprocess
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from imapclient import IMAPClient
@@ -19,9 +20,9 @@ from services.kit.clock import SystemClock
 from services.kit.errors import Invalid, Unavailable
 from tests.intake.mail.maillib import MemoryFeed, account, channel, wait_for
 
-DOVECOT = shutil.which("dovecot") or shutil.which("/usr/sbin/dovecot")
+DOVECOT = shutil.which("dovecot") or shutil.which("/usr/sbin/dovecot") or ""
 pytestmark = pytest.mark.skipif(
-    DOVECOT is None, reason="DOVECOT IS MISSING: the IMAP poller is not tested (apt install dovecot-imapd)"
+    not DOVECOT, reason="DOVECOT IS MISSING: the IMAP poller is not tested (apt install dovecot-imapd)"
 )
 
 CONFIG = """
@@ -89,7 +90,7 @@ class Server:
                 userdb=f"static {{\n {userdb_fields}\n}}" if new else f"{{\n driver = static\n args = {account_fields}\n}}",
             )
         )  # fmt: skip
-        self.process = None
+        self.process: Any = None
 
     def start(self) -> None:
         self.process = subprocess.Popen(

@@ -30,7 +30,7 @@ from services.intake.ports import (
     Threading,
     Tools,
 )
-from services.kit.errors import AscoltoError, Invalid
+from services.kit.errors import AscoltoError, Invalid, Unavailable
 
 _CAPABILITIES = Capabilities(
     threading=Threading.MAIL,
@@ -87,8 +87,8 @@ class EmailChannel:
         """One mail, one contact. What cannot be read is taken in by its outline, marked with the reason."""
         try:
             mail = self._parser.parse(raw.body, budget_s=budget_s)
-        except TooSlow as error:
-            raise OverBudget from error
+        except (TooSlow, Unavailable) as error:
+            raise OverBudget from error  # stored, and parsed later with more time
         except Unparsable as error:
             mail = outline(raw.body, error.reason)
         return [self._inbound(mail, raw, account)]
