@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from prometheus_client import Gauge
+
 from services.desk.api.app import PREFIX, build_api
 from services.desk.api.coalesce import Coalescer
 from services.desk.api.parts import Api
@@ -77,6 +79,7 @@ def build(parts: Parts, *, pages: Callable[[Desk], PageSet] | None = None) -> Se
     directory = Directory(people, clients, clock=clock)
     writing = Writing(database, parts.blobs, clock=clock)
     feed = LiveFeed()
+    Gauge("ascolto_desk_streams", "Open live streams.", registry=parts.metrics).set_function(feed.count)
     presence = Presence(feed, clock=clock)
     desk = Desk(
         settings=parts.settings,
