@@ -47,7 +47,7 @@ def wire(app: Application) -> Application:
     return app
 
 
-def commands(app: Application) -> dict[str, Command]:
+def commands(app: Application) -> Mapping[str, Command]:
     """What the command line can ask of a wired application, running or not."""
     people = app.databases["desk"]
     return {
@@ -130,7 +130,7 @@ def demo(
     from services.demo import day
 
     if check:
-        raise typer.Exit(demo_check.run(kill=kill))
+        raise typer.Exit(demo_check.run(kill=kill, wire=wire))
     day.run(_settings(), wire=wire, commands=commands)
 
 

@@ -136,7 +136,7 @@ class _Desk:
     def sources(self, brand_id: str, world: World) -> None:
         """X, the feed and batches, led to where the world listens now."""
         known = {one.name: one for one in self._call(self._social.ListSources, Empty()).sources}
-        wanted = (
+        wanted: tuple[tuple[str, str, dict[str, str], dict[str, str]], ...] = (
             (
                 "X",
                 "x",
@@ -183,7 +183,7 @@ class _Desk:
 
 def quiet_fortnight(people: dict[str, Any], now: datetime) -> Sequence[social_pb.NewMention]:
     """Some 40 mentions a day up to an hour ago, oldest first, always the same for a date."""
-    source = random.Random(14)  # noqa: S311 (a simulated world)
+    source = random.Random(14)
     made = []
     for day in range(_FORTNIGHT, 0, -1):
         for number in range(_A_DAY):
