@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from prometheus_client import Gauge
 
@@ -13,8 +14,10 @@ from services.kit.errors import Unavailable
 from services.kit.rpc.caller import Caller
 from services.search.clients import GrpcOwners
 from services.search.consumer import Indexer
+from services.search.domain.document import KINDS
+from services.search.domain.query import EMPTY
 from services.search.index.local.schema import VERSION
-from services.search.ports import Owners
+from services.search.ports import IndexDamaged, Owners, Plan, Scope
 from services.search.rpc import SearchRpc
 from services.search.usecases.find import Finder
 from services.search.usecases.generations import Generations
@@ -41,6 +44,9 @@ def build(parts: Parts, owners: Owners | None = None) -> Service:
     rpc = SearchRpc(Finder(generations, owners), generations, indexer, rebuilder, clock=parts.clock)
     lag = Gauge("ascolto_search_lag_seconds", "Age of the oldest event not in the index.", registry=parts.metrics)
     lag.set_function(lambda: rpc.lag()[1])
+    held = Gauge("ascolto_search_documents", "Documents in the index.", ["kind"], registry=parts.metrics)
+    for kind in KINDS:
+        held.labels(kind).set_function(partial(_documents, generations, kind))
 
     def check() -> None:
         if generations.live is None:
@@ -59,3 +65,15 @@ def build(parts: Parts, owners: Owners | None = None) -> Service:
         stages=stages,
         on_stop=[generations.suspected.set],
     )
+
+
+def _documents(generations: Generations, kind: str) -> int:
+    """How many of a kind can be found now; none while there is no index."""
+    index = generations.live
+    if index is None:
+        return 0
+    try:
+        return index.count(Plan(EMPTY, Scope((kind,)), spam=True))
+    except IndexDamaged as error:
+        generations.suspect(index, error)
+        return 0
