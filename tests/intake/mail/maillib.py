@@ -62,7 +62,8 @@ class MemoryDoor:
         self._lock = threading.Lock()
 
     def accept(self, raws):
-        self.entered += 1
+        with self._lock:
+            self.entered += len(raws)
         self.gate.wait(20)
         with self._lock:
             self.calls += 1

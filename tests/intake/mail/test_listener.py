@@ -164,8 +164,12 @@ def test_parallel_sessions_share_commits(running):
     ]
     for one in senders:
         one.start()
-    wait_for(lambda: len(running.listener.handler._waiting) >= 15, what="fifteen waiting sessions")
-    running.door.gate.set()
+    try:
+        wait_for(
+            lambda: running.door.entered + len(running.listener.handler._waiting) == 20, what="twenty waiting sessions"
+        )
+    finally:
+        running.door.gate.set()
     for one in senders:
         one.join(20)
 
