@@ -13,6 +13,8 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
+from ascolto.intake.v1.service_pb2 import EnsureBrandRequest
+from ascolto.intake.v1.service_pb2_grpc import IntakeStub
 from services.desk import app as desk
 from services.intake import app as intake
 from services.kit import cli, log, maintenance, runner
@@ -21,6 +23,7 @@ from services.kit.backends import SERVICES
 from services.kit.config import Settings
 from services.kit.control import Command
 from services.kit.errors import AscoltoError, Invalid, Unavailable
+from services.kit.rpc import Caller
 from services.search import app as search
 from services.social import app as social
 from services.tickets import app as tickets
@@ -56,9 +59,9 @@ def commands(app: Application) -> Mapping[str, Command]:
         "user.list": lambda _args, _: [_user(one) for one in desk.list_users(people)],
         "user.disable": lambda args, _: _user(desk.disable_user(people, **args)),
         "user.password": lambda args, _: {"password": desk.reset_password(people, **args)},
-        "token.create": lambda args, _: {"secret": desk.create_token(people, **args)},
+        "token.create": lambda args, _: _token_create(app, **args),
         "token.list": lambda _args, _: [_token(one) for one in desk.list_tokens(people)],
-        "token.revoke": lambda args, _: desk.revoke_token(people, **args),
+        "token.revoke": lambda args, _: _token_revoke(app, **args),
         "replay": lambda args, progress: maintenance.replay(app, progress, **args),
         "reindex": lambda _args, progress: maintenance.reindex(app, progress),
         "backup": lambda args, progress: maintenance.backup(app, progress, **args),
@@ -68,10 +71,30 @@ def commands(app: Application) -> Mapping[str, Command]:
 
 
 def _init(app: Application, *, brand: str, email: str, admin: str) -> dict[str, Any]:
-    made = intake.init_brand(app.parts("intake"), name=brand, email=email)
-    social.ensure_watch(app.parts("social"), brand_id=made["brand"], brand=brand)
+    caller = Caller(service="cli", keys=app.keys, clock=app.clock)
+    wanted = EnsureBrandRequest(name=brand, email=email)
+    made = caller.invoke(IntakeStub(app.channels["intake"]).EnsureBrand, wanted, timeout_s=20)
+    social.ensure_watch(app.parts("social"), brand_id=made.brand.id, brand=brand)
     password = desk.first_user(app.databases["desk"], email=admin or email)
-    return {**made, "user": admin or email, "password": password}
+    accounts = dict(made.accounts)
+    return {
+        "brand": made.brand.id,
+        "slug": made.brand.slug,
+        "accounts": accounts,
+        "user": admin or email,
+        "password": password,
+    }
+
+
+def _token_create(app: Application, *, name: str, scopes: list[str]) -> dict[str, Any]:
+    secret = desk.create_token(app.databases["desk"], name=name, scopes=scopes)
+    desk.push_keys(app.parts("desk"))  # it opens the hooks when it is shown, not a moment later
+    return {"secret": secret}
+
+
+def _token_revoke(app: Application, *, token_id: str) -> None:
+    desk.revoke_token(app.databases["desk"], token_id=token_id)
+    desk.push_keys(app.parts("desk"))
 
 
 def _user(one: Any) -> dict[str, Any]:
@@ -169,7 +192,7 @@ def user_create(
 ) -> None:
     """Creates a person with a random password, printed once."""
     made = _perform(
-        "user.create", {"email": email, "roles": role, "name": name, "brands": brand or []}, as_json=as_json
+        "user.create", {"email": email, "roles": role, "name": name, "brand_ids": brand or []}, as_json=as_json
     )
     cli.show(made, as_json=as_json, text=made["password"] if quiet else f"Password of {email}: {made['password']}")
 

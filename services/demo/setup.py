@@ -19,7 +19,6 @@ from ascolto.social.v1.service_pb2_grpc import SocialStub
 from ascolto.tickets.v1 import service_pb2 as tickets_pb
 from ascolto.tickets.v1.service_pb2_grpc import TicketsStub
 from services.demo.world import World
-from services.intake import app as intake
 from services.kit.application import Application
 from services.kit.rpc import Caller
 from services.social import app as social
@@ -79,12 +78,12 @@ def prepare(app: Application, world: World, people: dict[str, Any]) -> list[Shop
 
 
 def _shop(app: Application, desk: _Desk, brand: dict[str, str], world: World) -> Shop:
-    made = intake.init_brand(app.parts("intake"), name=brand["name"], email=brand["email"])
-    social.ensure_watch(app.parts("social"), brand_id=made["brand"], brand=brand["name"])
-    slug = desk.open_all_day(made["brand"])
-    x_account = desk.x_account(made["brand"], world) if brand["email"].startswith("care@lumaca.") else ""
-    accounts = {**made["accounts"], **({"x": x_account} if x_account else {})}
-    return Shop(made["brand"], slug, brand["email"], accounts)
+    brand_id, accounts = desk.brand(brand["name"], brand["email"])
+    social.ensure_watch(app.parts("social"), brand_id=brand_id, brand=brand["name"])
+    slug = desk.open_all_day(brand_id)
+    if "x" in brand:
+        accounts["x"] = desk.x_account(brand_id, world)
+    return Shop(brand_id, slug, brand["email"], accounts)
 
 
 class _Desk:
@@ -96,6 +95,12 @@ class _Desk:
         self._social = SocialStub(app.channels["social"])
         self._tickets = TicketsStub(app.channels["tickets"])
         self._app = app
+
+    def brand(self, name: str, email: str) -> tuple[str, dict[str, str]]:
+        """A brand with its usual accounts."""
+        wanted = intake_pb.EnsureBrandRequest(name=name, email=email)
+        made = self._call(self._intake.EnsureBrand, wanted, timeout_s=20)
+        return made.brand.id, dict(made.accounts)
 
     def open_all_day(self, brand_id: str) -> str:
         """The demo's shop answers at any hour, so that whoever tries it sees chats at night too; returns its slug."""
@@ -120,7 +125,7 @@ class _Desk:
             channel="x",
             address=world.x.own.handle,
             settings={"base_url": world.url, "allow_hosts": "127.0.0.1"},
-            secrets={"bearer_token": world.x.token},
+            secrets={"user_token": world.x.token},
         )
         return self._call(self._intake.PutAccount, request).id
 

@@ -146,6 +146,13 @@ class IntakeServicer(rpc.IntakeServicer):
         brands = self._deps.directory.picture.brands.values()
         return pb.ListBrandsResponse(brands=[wire.brand(one) for one in brands if person.sees_brand(one.id)])
 
+    def EnsureBrand(self, request: pb.EnsureBrandRequest, context: ServicerContext) -> pb.EnsureBrandResponse:
+        """A working shop: brand, accounts of the usual channels, default hours. Repeatable."""
+        if person_of(context).brand_ids:
+            raise Forbidden("Only somebody who sees every brand can make one.")
+        brand, accounts = self._deps.accounts.ensure_defaults(name=request.name, email=request.email)
+        return pb.EnsureBrandResponse(brand=wire.brand(brand), accounts=accounts)
+
     def PutBrand(self, request: pb.Brand, context: ServicerContext) -> pb.Brand:
         """Makes or changes a brand."""
         person = person_of(context)

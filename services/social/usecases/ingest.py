@@ -78,8 +78,7 @@ class Ingest:
         fresh = self._prepare(source, list(first.values()), now, mode, keep_all=keep_all)
         alike = {row.id: self._alike(row) for row in fresh}
         if fresh or cursor is not None:
-            stored = self.database.write(lambda uow: self._store(uow, source, fresh, alike, now, cursor))
-            known |= stored
+            known |= self.database.write(_Storing(self, source, fresh, alike, now, cursor))
         kept = {row.external_id: row.id for row in fresh}
         return [_taken(post, known, kept) for post in posts]
 
@@ -163,7 +162,7 @@ class Ingest:
         key = content_key(plain)
         return (f"{row.source}:{key}", self.find_original(row.id, plain, row.occurred_us / 1e6)) if key else ("", "")
 
-    def _store(
+    def store(
         self,
         uow: Uow,
         source: SourceRow,
@@ -172,6 +171,7 @@ class Ingest:
         now: datetime,
         cursor: str | None,
     ) -> dict[str, str]:
+        """Stores what is still new, in one transaction; returns what was known already, by external id."""
         known = mentions.find_known(uow, source.id, [row.external_id for row in fresh])
         new = [row for row in fresh if row.external_id not in known]
         since_us = micros(now - _FOLD)
@@ -214,6 +214,25 @@ class Ingest:
         uow.emit(*(self.seen(row, Mode(row.mode)) for row in revised[: len(made)]))
         uow.emit(*(self.scored(row, Mode(row.mode)) for row in revised[len(made) :]))
         return known
+
+
+@dataclass(frozen=True, slots=True)
+class _Storing:
+    """The transaction, with the number of its rows, by which the writer's budget grows."""
+
+    ingest: Ingest
+    source: SourceRow
+    fresh: Sequence[Mention]
+    alike: dict[str, tuple[str, str]]
+    now: datetime
+    cursor: str | None
+
+    @property
+    def rows(self) -> int:
+        return max(1, len(self.fresh))
+
+    def __call__(self, uow: Uow) -> dict[str, str]:
+        return self.ingest.store(uow, self.source, self.fresh, self.alike, self.now, self.cursor)
 
 
 def _with_copy(original: Mention, copy: Mention) -> Mention:

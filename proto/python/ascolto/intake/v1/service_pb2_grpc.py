@@ -57,6 +57,11 @@ class IntakeStub:
                 request_serializer=ascolto_dot_common_dot_v1_dot_envelope__pb2.Empty.SerializeToString,
                 response_deserializer=ascolto_dot_intake_dot_v1_dot_service__pb2.ListBrandsResponse.FromString,
                 _registered_method=True)
+        self.EnsureBrand = channel.unary_unary(
+                '/ascolto.intake.v1.Intake/EnsureBrand',
+                request_serializer=ascolto_dot_intake_dot_v1_dot_service__pb2.EnsureBrandRequest.SerializeToString,
+                response_deserializer=ascolto_dot_intake_dot_v1_dot_service__pb2.EnsureBrandResponse.FromString,
+                _registered_method=True)
         self.PutBrand = channel.unary_unary(
                 '/ascolto.intake.v1.Intake/PutBrand',
                 request_serializer=ascolto_dot_intake_dot_v1_dot_service__pb2.Brand.SerializeToString,
@@ -130,6 +135,13 @@ class IntakeServicer:
 
     def ListBrands(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EnsureBrand(self, request, context):
+        """A working shop: the brand of this name with an account of each usual channel. Repeatable; what is there stays.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -212,6 +224,11 @@ def add_IntakeServicer_to_server(servicer, server):
                     servicer.ListBrands,
                     request_deserializer=ascolto_dot_common_dot_v1_dot_envelope__pb2.Empty.FromString,
                     response_serializer=ascolto_dot_intake_dot_v1_dot_service__pb2.ListBrandsResponse.SerializeToString,
+            ),
+            'EnsureBrand': grpc.unary_unary_rpc_method_handler(
+                    servicer.EnsureBrand,
+                    request_deserializer=ascolto_dot_intake_dot_v1_dot_service__pb2.EnsureBrandRequest.FromString,
+                    response_serializer=ascolto_dot_intake_dot_v1_dot_service__pb2.EnsureBrandResponse.SerializeToString,
             ),
             'PutBrand': grpc.unary_unary_rpc_method_handler(
                     servicer.PutBrand,
@@ -368,6 +385,33 @@ class Intake:
             '/ascolto.intake.v1.Intake/ListBrands',
             ascolto_dot_common_dot_v1_dot_envelope__pb2.Empty.SerializeToString,
             ascolto_dot_intake_dot_v1_dot_service__pb2.ListBrandsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EnsureBrand(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ascolto.intake.v1.Intake/EnsureBrand',
+            ascolto_dot_intake_dot_v1_dot_service__pb2.EnsureBrandRequest.SerializeToString,
+            ascolto_dot_intake_dot_v1_dot_service__pb2.EnsureBrandResponse.FromString,
             options,
             channel_credentials,
             insecure,

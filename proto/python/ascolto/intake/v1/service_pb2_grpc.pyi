@@ -41,6 +41,8 @@ class IntakeStub:
     ResolveDelivery: _grpc.UnaryUnaryMultiCallable[_service_pb2.ResolveDeliveryRequest, _events_pb2.Delivery]
     """A person's decision on a failed or unknown delivery: retry, mark_sent, give_up."""
     ListBrands: _grpc.UnaryUnaryMultiCallable[_envelope_pb2.Empty, _service_pb2.ListBrandsResponse]
+    EnsureBrand: _grpc.UnaryUnaryMultiCallable[_service_pb2.EnsureBrandRequest, _service_pb2.EnsureBrandResponse]
+    """A working shop: the brand of this name with an account of each usual channel. Repeatable; what is there stays."""
     PutBrand: _grpc.UnaryUnaryMultiCallable[_service_pb2.Brand, _service_pb2.Brand]
     ListAccounts: _grpc.UnaryUnaryMultiCallable[_service_pb2.ListAccountsRequest, _service_pb2.ListAccountsResponse]
     PutAccount: _grpc.UnaryUnaryMultiCallable[_service_pb2.PutAccountRequest, _service_pb2.Account]
@@ -64,6 +66,8 @@ class IntakeAsyncStub(IntakeStub):
     ResolveDelivery: _aio.UnaryUnaryMultiCallable[_service_pb2.ResolveDeliveryRequest, _events_pb2.Delivery]  # type: ignore[assignment]
     """A person's decision on a failed or unknown delivery: retry, mark_sent, give_up."""
     ListBrands: _aio.UnaryUnaryMultiCallable[_envelope_pb2.Empty, _service_pb2.ListBrandsResponse]  # type: ignore[assignment]
+    EnsureBrand: _aio.UnaryUnaryMultiCallable[_service_pb2.EnsureBrandRequest, _service_pb2.EnsureBrandResponse]  # type: ignore[assignment]
+    """A working shop: the brand of this name with an account of each usual channel. Repeatable; what is there stays."""
     PutBrand: _aio.UnaryUnaryMultiCallable[_service_pb2.Brand, _service_pb2.Brand]  # type: ignore[assignment]
     ListAccounts: _aio.UnaryUnaryMultiCallable[_service_pb2.ListAccountsRequest, _service_pb2.ListAccountsResponse]  # type: ignore[assignment]
     PutAccount: _aio.UnaryUnaryMultiCallable[_service_pb2.PutAccountRequest, _service_pb2.Account]  # type: ignore[assignment]
@@ -108,6 +112,14 @@ class IntakeServicer(metaclass=_abc_1.ABCMeta):
         request: _envelope_pb2.Empty,
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.ListBrandsResponse, _abc.Awaitable[_service_pb2.ListBrandsResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def EnsureBrand(
+        self,
+        request: _service_pb2.EnsureBrandRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_service_pb2.EnsureBrandResponse, _abc.Awaitable[_service_pb2.EnsureBrandResponse]]:
+        """A working shop: the brand of this name with an account of each usual channel. Repeatable; what is there stays."""
 
     @_abc_1.abstractmethod
     def PutBrand(
