@@ -31,7 +31,7 @@ class Pseudo(Translations):
     """Every message in brackets, accented and about 40 % longer; names and markup stay whole."""
 
     _LETTERS = str.maketrans("aeioucnsyAEIOUCNS", "àéîöüçñšýÀÉÎÖÜÇÑŠ")
-    _KEEP = re.compile(r"(%\([a-z_]+\)[sd]|<[^>]+>|%%)")
+    _KEEP = re.compile(r"(%\([a-z_]+\)[sd]|<[^>]+>|%%|\{\})")
 
     def _dress(self, text: str) -> str:
         parts = self._KEEP.split(text)
@@ -45,6 +45,9 @@ class Pseudo(Translations):
     def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
         """The dressed singular or plural."""
         return self._dress(msgid1 if n == 1 else msgid2)
+
+    # Jinja asks for the old names first, which Babel still has.
+    ugettext, ungettext = gettext, ngettext
 
     def pgettext(self, context: str, message: str) -> str:  # noqa: ARG002 the context chooses among meanings
         """The dressed message."""
@@ -110,11 +113,12 @@ class Tongue:
 
     def text(self, message: str, **names: object) -> str:
         """One message, its names filled in."""
-        return self.messages.gettext(message) % names if names else self.messages.gettext(message)
+        found = str(self.messages.gettext(message))
+        return found % names if names else found
 
     def count(self, one: str, many: str, number: int, **names: object) -> str:
         """A message that has a plural; `%(num)s` is the number, grouped as the language does."""
-        return self.messages.ngettext(one, many, number) % {"num": self.number(number), **names}
+        return str(self.messages.ngettext(one, many, number)) % {"num": self.number(number), **names}
 
     def word(self, context: str, value: str) -> str:
         """The word for a value of the contract ("email" of channels); the value itself, spaced, where we have none."""

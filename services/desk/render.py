@@ -48,7 +48,7 @@ class Statics:
         for path in sorted(folder.rglob("*")):
             name = path.relative_to(folder).as_posix()
             bundled = path.stem in _SCRIPTS and name.startswith("js/")
-            if path.is_file() and not bundled and not name.startswith(f"{_STYLES}/"):
+            if path.is_file() and not path.name.startswith(".") and not bundled and not name.startswith(f"{_STYLES}/"):
                 files[name] = path.read_bytes()
         files["js/desk.js"] = scripts(folder / "js").encode()
         files["desk.css"] = styles(folder / _STYLES).encode()

@@ -57,7 +57,10 @@ def routes(frame: Frame) -> APIRouter:
 
     def _groups(tongue: Tongue, found: Sequence[Alert]) -> list[tuple[str, list[listening.AlertLine]]]:
         ranked = sorted(found, key=lambda one: (_WEIGHT.get(one.severity, 3), -one.reach))
-        line = lambda one: listening.alert(tongue, one, desk.directory.name)  # noqa: E731 one expression, used thrice below
+
+        def line(one: Alert) -> listening.AlertLine:
+            return listening.alert(tongue, one, desk.directory.name)
+
         return [
             (tongue.text("Open"), [line(one) for one in ranked if one.state in _OPEN]),
             (tongue.text("Muted"), [line(one) for one in ranked if one.state == "muted"]),

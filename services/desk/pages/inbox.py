@@ -17,7 +17,7 @@ from services.desk.pages.prose import plain
 from services.desk.pages.ticket_view import Typed
 from services.desk.pages.views import Choice, Failure, Row, View
 from services.desk.usecases.sessions import SignedIn
-from services.desk.web.deps import Form, Me, needs
+from services.desk.web.deps import Me, needs
 from services.kit.errors import AscoltoError, NotFound
 
 SORTS = ("due", "longest", "newest", "priority")
@@ -49,7 +49,7 @@ def routes(frame: Frame) -> APIRouter:
         return show(frame, request, me, view, number=number, sort=sort, whole=bool(all))
 
     @router.post("/inbox/{view}/take", dependencies=[needs("tickets:write")])
-    def take(request: Request, me: Me, form: Form, view: str) -> Response:
+    def take(request: Request, me: Me, view: str) -> Response:
         tongue = frame.tongue(request, me)
         try:
             ticket = frame.desk.clients.tickets.take_next(me.person, brand_id=brand_of(me))
@@ -88,9 +88,9 @@ def _rows(frame: Frame, me: SignedIn, tongue: Tongue, tickets: Sequence[Ticket],
     if missing:
         try:
             found = frame.desk.clients.tickets.customers(me.person, missing).customers
+            names = {one.id: one.name or (one.identities[0].value if one.identities else "") for one in found}
         except AscoltoError:
-            found = []  # rows then say "Unknown"; the list itself is whole
-        names = {one.id: one.name or (one.identities[0].value if one.identities else "") for one in found}
+            names = {}  # rows then say "Unknown"; the list itself is whole
     made = []
     for ticket in tickets:
         owner = frame.desk.directory.name(ticket.assignee) if ticket.assignee else ""

@@ -255,8 +255,12 @@ def _stages(tongue: Tongue, parts: Sequence[Any]) -> list[StageLine]:
     for part in parts:
         for one in part.value.stages if part.value else ():
             name = f"{tongue.word('service', part.service)}: {tongue.word('stage', one.name)}"
-            numbers = (tongue.number(n) for n in (one.in_count, one.out_count, one.waiting, one.failing))
-            made.append(StageLine(name, *numbers, is_waiting=one.waiting > 0, is_failing=one.failing > 0))
+            came, left, waits, fails = (
+                tongue.number(n) for n in (one.in_count, one.out_count, one.waiting, one.failing)
+            )
+            made.append(
+                StageLine(name, came, left, waits, fails, is_waiting=one.waiting > 0, is_failing=one.failing > 0)
+            )
     return made
 
 

@@ -125,7 +125,7 @@ def routes(frame: Frame) -> APIRouter:
     return router
 
 
-def _choices(tongue: Tongue, me: SignedIn) -> dict[str, list[Choice]]:
+def _choices(tongue: Tongue, me: SignedIn) -> dict[str, Any]:
     likes, word = me.preferences, tongue.text
     themes = {"system": word("As the system"), "light": word("Light"), "dark": word("Dark")}
     densities = {"comfortable": word("Comfortable"), "compact": word("Compact")}

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from html import unescape
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -78,11 +79,16 @@ class Way:
 
 def marked(snippet: str) -> Markup:
     """A snippet in which nothing but `<mark>` is markup, whatever the index holds."""
-    parts = _MARK.split(snippet)
-    unescaped = [part if part in ("<mark>", "</mark>") else None for part in parts]
-    return Markup("").join(
-        Markup(tag) if tag else escape(Markup(part).unescape()) for tag, part in zip(unescaped, parts, strict=True)
-    )
+    made = escape("")
+    inside = False
+    for part in _MARK.split(snippet):
+        if part in ("<mark>", "</mark>"):
+            inside = part == "<mark>"
+        elif inside:
+            made += Markup("<mark>{}</mark>").format(unescape(part))
+        else:
+            made += escape(unescape(part))
+    return made
 
 
 def routes(frame: Frame) -> APIRouter:
@@ -181,8 +187,8 @@ def _shown(frame: Frame, tongue: Tongue, answer: FindResponse, action: str, base
     ]
     return {
         "found": answer,
-        "hits": [hit(frame, tongue, one) for one in answer.hits],
-        "exact": hit(frame, tongue, answer.exact) if answer.HasField("exact") else None,
+        "hits": [hit(tongue, one) for one in answer.hits],
+        "exact": hit(tongue, answer.exact) if answer.HasField("exact") else None,
         "facets": [_facet(frame, tongue, one) for one in answer.facets],
         "histogram": _histogram([one.count for one in answer.histogram]),
         "ways": [Way(tongue.word("way", one.label), one.query, tongue.number(one.count)) for one in answer.ways],
@@ -193,7 +199,7 @@ def _shown(frame: Frame, tongue: Tongue, answer: FindResponse, action: str, base
     }
 
 
-def hit(frame: Frame, tongue: Tongue, one: Hit) -> Found:
+def hit(tongue: Tongue, one: Hit) -> Found:
     """A hit with its pieces; each leads to its place."""
     state = tongue.word("state", one.state)
     inner = list(one.inner) or ([one] if one.snippet_html else [])

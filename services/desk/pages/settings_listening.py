@@ -30,7 +30,7 @@ class Meaning:
     posts: Any
 
 
-def routes(frame: Frame) -> APIRouter:  # noqa: C901 a list of small routes, each a few lines
+def routes(frame: Frame) -> APIRouter:
     """The addresses of listening's settings."""
     router = APIRouter()
     desk = frame.desk
@@ -110,7 +110,7 @@ def routes(frame: Frame) -> APIRouter:  # noqa: C901 a list of small routes, eac
         if act == "delete":
             desk.clients.social.delete_watch(me.person, id=id, version=version)
             return frame.back(request, _WATCHES, {"text": tongue.text("Deleted.")})
-        values = {
+        values: dict[str, Any] = {
             "name": text_of(form, "name"), "brand_id": text_of(form, "brand_id"), "query": text_of(form, "query"),
             "alerting": bool(text_of(form, "alerting")), "version": version,
             "source_ids": [v for v in form.getlist("source_ids") if isinstance(v, str)],
@@ -233,7 +233,7 @@ def routes(frame: Frame) -> APIRouter:  # noqa: C901 a list of small routes, eac
             raise NotFound(f"There is no notifier {id}.")
         kind = one.kind if one else kind
         least = [
-            Choice(s, tongue.word("severity", s), chosen=bool(one) and one.min_severity == s)
+            Choice(s, tongue.word("severity", s), chosen=one is not None and one.min_severity == s)
             for s in ("notice", "serious", "crisis")
         ]
         fields = [

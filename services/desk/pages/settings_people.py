@@ -22,7 +22,7 @@ _USERS, _CANNED, _TOKENS = "/settings/users", "/settings/canned", "/settings/tok
 _LIVES = {"30": timedelta(days=30), "365": timedelta(days=365), "": None}
 
 
-def routes(frame: Frame) -> APIRouter:  # noqa: C901 a list of small routes, each a few lines
+def routes(frame: Frame) -> APIRouter:
     """The addresses of people's settings."""
     router = APIRouter()
     desk = frame.desk

@@ -58,7 +58,8 @@ def _tags(desk: Desk, me: SignedIn) -> Sequence[str]:
 
 def present(desk: Desk, me: SignedIn, tongue: Tongue, ticket_id: str) -> str:
     """Who else is here, in one line."""
-    writing, looking = [], []
+    writing: list[str] = []
+    looking: list[str] = []
     for one in desk.presence.at(ticket_id, but=me.user.id):
         (writing if one.doing == "writing" else looking).append(one.name)
     parts = [tongue.text("%(name)s is replying", name=name) for name in writing]
@@ -114,7 +115,7 @@ def head(
     )
 
 
-def _recipient(ticket: Ticket, interactions: Sequence[Interaction]) -> tuple[str, bool]:
+def _recipient(interactions: Sequence[Interaction]) -> tuple[str, bool]:
     """Who an answer goes to by itself, and whether that address is new in the thread."""
     inbound = [one for one in interactions if one.direction == 1 and one.kind == "message" and not one.automatic]
     if not inbound:
@@ -134,7 +135,7 @@ def composer(
     drafts = desk.writing.of_ticket(ticket.id)
     mine = {one.kind: one for one in drafts if one.user_id == me.user.id}
     others = [desk.directory.name(one.user_id) for one in drafts if one.user_id != me.user.id and one.kind == "reply"]
-    address, new_here = _recipient(ticket, interactions)
+    address, new_here = _recipient(interactions)
     via_channel = able.replies_by or ticket.channel
     name = plain(ticket.customer_name, 80)
     made = {

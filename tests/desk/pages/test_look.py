@@ -62,7 +62,9 @@ def test_a_role_is_readable_on_every_ground_it_may_stand_on(
     assert worst >= least, f"{role} has {worst:.2f}"
 
 
-@pytest.mark.parametrize("sheet", [sheet for sheet in SHEETS if "tokens" not in sheet.name], ids=lambda sheet: sheet.name)
+@pytest.mark.parametrize(
+    "sheet", [sheet for sheet in SHEETS if "tokens" not in sheet.name], ids=lambda sheet: sheet.name
+)
 def test_rules_use_roles_only(sheet: Path) -> None:
     text = re.sub(r"/\*.*?\*/", "", sheet.read_text(encoding="utf-8"), flags=re.DOTALL)
     if "print" in sheet.name:
@@ -70,14 +72,19 @@ def test_rules_use_roles_only(sheet: Path) -> None:
     # Shadows and the backdrop are black; a mail as sent stands on white paper.
     text = re.sub(r"rgb\(0 0 0 / \.\d+\)|\.sent \{[^}]*\}", "", text)
 
-    assert re.findall(r"#[0-9a-fA-F]{3,8}\b|\brgba?\(|\bhsl|var\(--(?:cool|warm|petrol|red|amber|green|blue)-", text) == []
+    assert (
+        re.findall(r"#[0-9a-fA-F]{3,8}\b|\brgba?\(|\bhsl|var\(--(?:cool|warm|petrol|red|amber|green|blue)-", text) == []
+    )
 
 
 @pytest.mark.parametrize("sheet", SHEETS, ids=lambda sheet: sheet.name)
 def test_sheets_use_logical_properties(sheet: Path) -> None:
     text = sheet.read_text(encoding="utf-8")
 
-    found = re.findall(r"[{;]\s*((?:margin|padding|border)-(?:left|right|top|bottom)|left|right|top|bottom|float|width|height)\s*:", text)
+    found = re.findall(
+        r"[{;]\s*((?:margin|padding|border)-(?:left|right|top|bottom)|left|right|top|bottom|float|width|height)\s*:",
+        text,
+    )
 
     assert found == []
 

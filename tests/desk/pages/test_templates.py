@@ -56,7 +56,7 @@ def test_no_message_is_without_its_translation(language: str) -> None:
 
 @pytest.mark.parametrize("language", i18n.LANGUAGES)
 def test_translations_keep_the_names_of_their_message(language: str) -> None:
-    names = re.compile(r"%\([a-z_]+\)s|%s")
+    names = re.compile(r"%\([a-z_]+\)s|\{\}")
     wrong = [
         (key, value)
         for key, value in i18n.catalog(language)._catalog.items()
@@ -70,7 +70,7 @@ def test_the_pseudo_locale_dresses_every_text_and_no_name() -> None:
     page = DRAWN["inbox"]("xx")
 
     assert "Prendi la prossima" not in page
-    assert re.search(r"\[Ta?[àâ]?[kK]?.*·\]", page)
+    assert "[Tàké ñéxt" in page
     assert "Marta Quercioli" in page
 
 
@@ -94,7 +94,7 @@ def test_customers_words_become_inert_paragraphs_and_links() -> None:
     assert '<ul dir="auto"><li><mark>one</mark></li><li>two</li></ul>' in made
     assert 'href="https://a.example/x?y=1&amp;z="' in made
     assert 'rel="noopener noreferrer nofollow"' in made
-    assert 'javascript:' not in str(prose("javascript:alert(1)")).replace("javascript:alert(1)", "")
+    assert "javascript:" not in str(prose("javascript:alert(1)")).replace("javascript:alert(1)", "")
 
 
 def test_a_name_in_a_list_cannot_turn_what_stands_beside_it() -> None:

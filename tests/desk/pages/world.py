@@ -1,3 +1,4 @@
+# ruff: noqa: N802 (calls are named by the contract)
 """A fuller world over the fakes: a shop's day, so that every page has something to show; and the desk served on a port."""
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from ascolto.common.v1 import envelope_pb2 as common
 from ascolto.common.v1 import operations_pb2 as ops
 from ascolto.intake.v1 import events_pb2 as intake_events
@@ -20,8 +23,6 @@ from ascolto.social.v1 import events_pb2 as social_events
 from ascolto.social.v1 import service_pb2 as social_pb
 from ascolto.tickets.v1 import events_pb2 as ticket_events
 from ascolto.tickets.v1 import service_pb2 as tickets_pb
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from services.desk.pages import build_pages
 from tests.desk import fakes
 
@@ -51,8 +52,18 @@ def fill(world: fakes.World) -> None:
     """Six tickets, three posts, one alert."""
     world.tickets.clear()
     world.messages.clear()
-    mail = intake_events.Capabilities(replies=True, letters=True, recipients=True, subject=True, max_attachments=10, max_attachment_bytes=15_000_000, undo_s=8)
-    chat = intake_events.Capabilities(replies=True, live=True, max_length=4000, max_attachments=3, max_attachment_bytes=5_000_000)
+    mail = intake_events.Capabilities(
+        replies=True,
+        letters=True,
+        recipients=True,
+        subject=True,
+        max_attachments=10,
+        max_attachment_bytes=15_000_000,
+        undo_s=8,
+    )
+    chat = intake_events.Capabilities(
+        replies=True, live=True, max_length=4000, max_attachments=3, max_attachment_bytes=5_000_000
+    )
     for n, (who, subject, tone) in enumerate(PEOPLE):
         live = n == 3
         ticket = ticket_events.Ticket(
@@ -96,20 +107,29 @@ def said(ticket: ticket_events.Ticket, who: str, subject: str) -> list[ticket_ev
 
 class Tickets(fakes.Tickets):
     def CountViews(self, request, context):
-        return tickets_pb.CountViewsResponse(counts={"mine": 4, "unassigned": 2, "open": 6, "all": 6, "chats": 1}, late={"mine": 2})
+        return tickets_pb.CountViewsResponse(
+            counts={"mine": 4, "unassigned": 2, "open": 6, "all": 6, "chats": 1}, late={"mine": 2}
+        )
 
     def ListTags(self, request, context):
         return tickets_pb.ListTagsResponse(tags=["reso", "rotto all’arrivo"])
 
     def ListCannedAnswers(self, request, context):
-        answer = tickets_pb.CannedAnswer(id="can_1", title="Saluto e scuse", shortcut="scuse", texts={"it": "Gentile {{customer.name}}, ci scusiamo per l’ordine {{order.number}}."})
+        answer = tickets_pb.CannedAnswer(
+            id="can_1",
+            title="Saluto e scuse",
+            shortcut="scuse",
+            texts={"it": "Gentile {{customer.name}}, ci scusiamo per l’ordine {{order.number}}."},
+        )
         return tickets_pb.ListCannedAnswersResponse(answers=[answer])
 
     def GetCustomer(self, request, context):
         customer = ticket_events.Customer(id=request.id, name="Marta Quercioli", language="it", first_seen_at=stamp(500_000),
                                           identities=[common.Identity(kind="email", value="marta@posta.example", verified=True)])  # fmt: skip
         tickets = list(self.world.tickets.values())
-        return tickets_pb.CustomerWithHistory(customer=customer, tickets=tickets, interactions=self.world.messages["tkt_2"], tickets_total=len(tickets))
+        return tickets_pb.CustomerWithHistory(
+            customer=customer, tickets=tickets, interactions=self.world.messages["tkt_2"], tickets_total=len(tickets)
+        )
 
 
 class Social(fakes.Social):
@@ -120,21 +140,67 @@ class Social(fakes.Social):
 
     def ListSources(self, request, context):
         source = social_pb.Source(id="src_1", kind="x", name="X", state="on", last_success_at=stamp(1))
-        return social_pb.ListSourcesResponse(sources=[source], kinds=[social_pb.SourceKind(id="x", can_reply=True), social_pb.SourceKind(id="rss")])
+        return social_pb.ListSourcesResponse(
+            sources=[source], kinds=[social_pb.SourceKind(id="x", can_reply=True), social_pb.SourceKind(id="rss")]
+        )
 
     def ListNotifiers(self, request, context):
-        return social_pb.ListNotifiersResponse(notifiers=[social_pb.Notifier(id="ntf_1", kind="email", target="turno@lumaca.example", on=True)])
+        return social_pb.ListNotifiersResponse(
+            notifiers=[social_pb.Notifier(id="ntf_1", kind="email", target="turno@lumaca.example", on=True)]
+        )
 
     def CheckQuery(self, request, context):
-        return social_pb.CheckQueryResponse(meaning="«zefirpost» oppure «corriere»", newest=list(self.world.mentions.values())[:2])
+        return social_pb.CheckQueryResponse(
+            meaning="«zefirpost» oppure «corriere»", newest=list(self.world.mentions.values())[:2]
+        )
 
     def GetAlert(self, request, context):
-        counts = [0, 1, 0, 2, 1, 0, 0, 1, 0, 1, 0, 0, 1, 2, 0, 1, 1, 0, 0, 1, 0, 2, 1, 0, 2, 5, 8, 9, 8, 6, 4, 3, 2, 2, 1, 1]
+        counts = [
+            0,
+            1,
+            0,
+            2,
+            1,
+            0,
+            0,
+            1,
+            0,
+            1,
+            0,
+            0,
+            1,
+            2,
+            0,
+            1,
+            1,
+            0,
+            0,
+            1,
+            0,
+            2,
+            1,
+            0,
+            2,
+            5,
+            8,
+            9,
+            8,
+            6,
+            4,
+            3,
+            2,
+            2,
+            1,
+            1,
+        ]
         bins = [
             social_pb.Bin(at=stamp(180 - 5 * n), negative=c, neutral=(n * 7) % 3, positive=n % 2, expected=0.4, high=1.6, missing=n == 12, open=n == len(counts) - 1)
             for n, c in enumerate(counts)
         ]  # fmt: skip
-        happened = [social_pb.Happening(at=stamp(m), act=a) for m, a in ((60, "first"), (52, "raised"), (50, "notified"), (40, "updated"))]
+        happened = [
+            social_pb.Happening(at=stamp(m), act=a)
+            for m, a in ((60, "first"), (52, "raised"), (50, "notified"), (40, "updated"))
+        ]
         posts = list(self.world.mentions.values())
         return social_pb.AlertDetail(
             alert=self._alert(request.id), bins=bins, posts=posts, timeline=happened, query="zefirpost OR corriere", series="X · negative", threshold=5.2,
@@ -146,7 +212,9 @@ class Social(fakes.Social):
 
 class Intake(fakes.Intake):
     def ListBrands(self, request, context):
-        hours = intake_pb.Hours(openings=[intake_pb.Opening(weekday=d, opens_minute=540, closes_minute=1080) for d in range(5)])
+        hours = intake_pb.Hours(
+            openings=[intake_pb.Opening(weekday=d, opens_minute=540, closes_minute=1080) for d in range(5)]
+        )
         return intake_pb.ListBrandsResponse(brands=[
             intake_pb.Brand(id=fakes.SHOP, name="Lumaca Casa", slug="lumaca", time_zone="Europe/Rome", language="it", hours=hours, first_response_minutes=240),
             intake_pb.Brand(id=fakes.OTHER, name="Lumaca Orto", slug="orto", time_zone="Europe/Rome", language="it"),
@@ -162,10 +230,19 @@ class Intake(fakes.Intake):
                               secrets_set=["password"])
             for i, c, a, s, e in made
         ]  # fmt: skip
-        return intake_pb.ListAccountsResponse(accounts=accounts, channels=[intake_pb.ChannelKind(id="email"), intake_pb.ChannelKind(id="chat"), intake_pb.ChannelKind(id="webform")])
+        return intake_pb.ListAccountsResponse(
+            accounts=accounts,
+            channels=[
+                intake_pb.ChannelKind(id="email"),
+                intake_pb.ChannelKind(id="chat"),
+                intake_pb.ChannelKind(id="webform"),
+            ],
+        )
 
     def ListQuarantine(self, request, context):
-        item = intake_pb.QuarantineItem(id="quar_1", channel="email", reason="Data di invio illeggibile", received_at=stamp(400), attempts=2)
+        item = intake_pb.QuarantineItem(
+            id="quar_1", channel="email", reason="Data di invio illeggibile", received_at=stamp(400), attempts=2
+        )
         return intake_pb.ListQuarantineResponse(items=[item], total=1)
 
 
@@ -173,7 +250,9 @@ class Search(fakes.Search):
     def Find(self, request, context):
         self.world.answer("search")
         if "niente" in request.query:
-            return search_pb.FindResponse(ways=[search_pb.Way(label="any_word", query="lampada", count=12)], chips=[search_pb.Chip(text="niente")])
+            return search_pb.FindResponse(
+                ways=[search_pb.Way(label="any_word", query="lampada", count=12)], chips=[search_pb.Chip(text="niente")]
+            )
         hits = [
             search_pb.Hit(kind="ticket", id=t.id, ticket_id=t.id, number=t.number, title=t.subject, occurred_at=stamp(n * 500), author=t.customer_name, state="open", channel=t.channel,
                           more=n, inner=[search_pb.Hit(kind="message", id=f"int_{t.id}_1", number=t.number, snippet_html="aprendola ho trovato il <mark>vetro</mark> del diffusore <mark>rotto</mark> &lt;b&gt;", author=t.customer_name, occurred_at=stamp(300))])
@@ -187,13 +266,23 @@ class Search(fakes.Search):
         )  # fmt: skip
 
     def Status(self, request, context):
-        return search_pb.StatusResponse(state="ready", lag_s=2, documents=18402, by_kind={"message": 15000, "ticket": 3402}, built_at=stamp(5000), size_bytes=48_000_000)
+        return search_pb.StatusResponse(
+            state="ready",
+            lag_s=2,
+            documents=18402,
+            by_kind={"message": 15000, "ticket": 3402},
+            built_at=stamp(5000),
+            size_bytes=48_000_000,
+        )
 
 
 class Operations(fakes.Operations):
     def Health(self, request, context):
         self.world.answer(self.service)
-        stages = [ops.Stage(name="received", in_count=1204, out_count=1203, waiting=1), ops.Stage(name="sending", in_count=388, out_count=386, waiting=2, failing=1)]
+        stages = [
+            ops.Stage(name="received", in_count=1204, out_count=1203, waiting=1),
+            ops.Stage(name="sending", in_count=388, out_count=386, waiting=2, failing=1),
+        ]
         return ops.HealthResponse(service=self.service, ready=True, stages=stages if self.service == "intake" else [], dead_letters=1, oldest_unprocessed_s=252, version="0.1.0",
                                   disk_free_bytes=78_000_000_000, checks=[ops.Check(name="database", ok=True)])  # fmt: skip
 
@@ -202,13 +291,21 @@ class Operations(fakes.Operations):
 def served(folder: Path) -> Iterator[tuple[str, fakes.Rig]]:
     """The desk with this world on a free port: its address, and the rig."""
     kept = fakes.Tickets, fakes.Social, fakes.Intake, fakes.Search, fakes.Operations
-    fakes.Tickets, fakes.Social, fakes.Intake, fakes.Search, fakes.Operations = Tickets, Social, Intake, Search, Operations  # type: ignore[misc]
+    fakes.Tickets, fakes.Social, fakes.Intake, fakes.Search, fakes.Operations = (
+        Tickets,
+        Social,
+        Intake,
+        Search,
+        Operations,
+    )  # type: ignore[misc]
     try:
         with fakes.a_rig(folder, pages=build_pages) as rig:
             fill(rig.world)
             password = rig.password(EMAIL, "admin", name="Elisa Monti")
             rig.desk.people.change_password(rig.desk.people.find_by_email(EMAIL), old=password, new=PASSWORD)
-            server = uvicorn.Server(uvicorn.Config(rig.web, port=0, log_config=None, access_log=False, timeout_graceful_shutdown=2))
+            server = uvicorn.Server(
+                uvicorn.Config(rig.web, port=0, log_config=None, access_log=False, timeout_graceful_shutdown=2)
+            )
             thread = threading.Thread(target=server.run, daemon=True)
             thread.start()
             deadline = time.monotonic() + 20

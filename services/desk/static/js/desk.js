@@ -42,7 +42,26 @@ function openRow(event, row) {
   row.setAttribute("aria-current", "true");
   row.closest(".row")?.classList.remove("unread");
   history.pushState({ htmx: true }, "", row.href);
-  htmx.ajax("GET", row.href, { target: "#ticket", select: "#ticket", swap: "outerHTML" });
+  load(row.href, pane);
+}
+
+// The newest wish wins: an answer that comes after another row was chosen is dropped.
+let wish = null;
+async function load(url, pane) {
+  wish?.abort();
+  const mine = (wish = new AbortController());
+  busy(1);
+  const answer = await fetch(url, { headers: { "HX-Request": "true", "HX-Target": "div#ticket" }, signal: mine.signal }).catch(() => null);
+  busy(-1);
+  if (!answer || mine.signal.aborted) return;
+  if (answer.redirected || !answer.ok) return location.assign(url);
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const made = page.getElementById("ticket");
+  if (!made || mine.signal.aborted) return;
+  pane.replaceWith(document.adoptNode(made));
+  htmx.process(made);
+  document.title = page.title;
+  document.dispatchEvent(new CustomEvent("htmx:after:swap", { detail: {} }));
 }
 
 // Blocks of the context pane stay as the person left them.
@@ -117,11 +136,19 @@ keys();
 composer();
 live();
 
+async function refresh() {
+  const answer = await fetch(location.href, { headers: { "HX-Request": "true" } }).catch(() => null);
+  if (!answer?.ok || answer.redirected) return;
+  const made = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("page");
+  const here = document.getElementById("page");
+  if (made) htmx.swap({ text: made.outerHTML, target: here, swap: "outerMorph", sourceElement: here });
+}
+
 const every = document.querySelector("[data-every]");
 if (every) {
   setInterval(() => {
     if (!document.hidden && !document.querySelector("details[open], dialog[open]") && !getSelection().toString()) {
-      htmx.ajax("GET", location.href, { target: "#page", select: "#page", swap: "outerMorph" });
+      refresh();
     }
   }, every.dataset.every * 1000);
 }

@@ -2,7 +2,7 @@
 export const wide = () => matchMedia("(width >= 640px)").matches;
 export const visible = (node) => !!node && node.getClientRects().length > 0;
 export const clock = (time = new Date()) => time.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-export const fill = (text, ...values) => text.replace(/%s/g, () => values.shift());
+export const fill = (text, ...values) => text.replace(/\{\}/g, () => values.shift());
 
 let last = 0, waiting = "";
 // Tells people who listen to the page; at most once in five seconds, what waits is joined.

@@ -1,0 +1,256 @@
+"""The desk's pages in a real Chromium: keys, drafts, palette, reflow, and axe on every page."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from services.desk import render
+from tests.browser.chromium import SIZES, browser, sign_in, watch
+from tests.desk.pages import world
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+PATHS = (
+    "/inbox/mine", "/inbox/mine/48192", "/tickets/48193", "/search", "/search?q=vetro", "/search?q=niente", "/customers/cus_brd_shop",
+    "/mentions", "/mentions/men_0", "/alerts", "/alerts/alr_one", "/alerts/alr_one/report", "/operations", "/operations/accounts",
+    "/operations/dead-letters", "/operations/search", "/settings", "/settings/brands/brd_shop", "/settings/accounts/acc_mail",
+    "/settings/users/new", "/settings/canned", "/settings/watches/wat_1", "/settings/sources", "/settings/notifiers", "/settings/tokens",
+    "/profile",
+)  # fmt: skip
+AXE = Path(render.__file__).parent / "static" / "vendor" / "axe.min.js"
+NODE = Path(render.__file__).parents[2] / "deploy" / "browser" / "node_modules" / "axe-core" / "axe.min.js"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with browser() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Any]]:
+    with world.served(Path(tmp_path_factory.mktemp("desk"))) as found:
+        yield found
+
+
+@pytest.fixture
+def page(chromium: Browser, desk: tuple[str, Any]) -> Iterator[Page]:
+    prefer(desk, theme="system", language="it", density="comfortable", shortcuts=True)
+    width, height = SIZES["laptop"]
+    context = chromium.new_context(viewport={"width": width, "height": height})
+    opened = context.new_page()
+    errors = watch(opened)
+    sign_in(opened, desk[0], world.EMAIL, world.PASSWORD)
+    yield opened
+    context.close()
+    assert errors == []
+
+
+def prefer(desk: tuple[str, Any], **changes: Any) -> None:
+    people = desk[1].desk.people
+    people.set_preferences(people.find_by_email(world.EMAIL), changes)
+
+
+def until(claim: Callable[[], Any], what: str, seconds: float = 8.0) -> None:
+    """Waits for a condition with a deadline."""
+    end = time.monotonic() + seconds
+    while not claim():
+        assert time.monotonic() < end, what
+        time.sleep(0.02)
+
+
+def test_keys_walk_the_list_and_open_the_ticket(page: Page, desk: tuple[str, Any]) -> None:
+    page.goto(f"{desk[0]}/inbox/mine/48190")
+
+    page.keyboard.press("j")
+    page.wait_for_url(re.compile("/inbox/mine/48190|/inbox/mine/48191"))
+    page.keyboard.press("j")
+
+    until(lambda: page.url.endswith("/48191") or page.url.endswith("/48192"), "the next ticket did not open")
+    until(
+        lambda: page.locator("#talk").get_attribute("data-number") == page.url.rsplit("/", 1)[1],
+        "the pane did not follow",
+    )
+    assert page.evaluate("document.activeElement.matches('#rows a[data-row]')")
+
+
+def test_no_shortcut_fires_while_one_types_or_holds_a_modifier(page: Page, desk: tuple[str, Any]) -> None:
+    page.goto(f"{desk[0]}/inbox/mine/48192")
+    before = page.url
+
+    for selector in ("#quick", "[data-composer=reply] [data-text]"):
+        page.locator(selector).click()
+        page.keyboard.type("teem zebra? ")
+        assert page.locator(selector).input_value() == "teem zebra? "
+    page.locator("#title").focus()
+    page.keyboard.press("Alt+e")
+    page.keyboard.press("Control+Shift+e")
+    page.evaluate("document.dispatchEvent(new KeyboardEvent('keydown', {key: 'e', isComposing: true, bubbles: true}))")
+    page.evaluate(
+        "document.dispatchEvent(new KeyboardEvent('keydown', {key: '€', modifierAltGraph: true, bubbles: true}))"
+    )
+
+    assert page.url == before
+    assert page.locator("dialog[open]").count() == 0
+    assert desk[1].world.tickets["tkt_2"].state == 2
+
+
+def test_shortcuts_can_be_switched_off_and_moved(page: Page, desk: tuple[str, Any]) -> None:
+    prefer(desk, shortcuts=False)
+    page.goto(f"{desk[0]}/inbox/mine/48192")
+    page.keyboard.press("?")
+    off = page.locator("#keys[open]").count()
+    prefer(desk, shortcuts=True, keys={"sheet": "y"})
+    page.reload()
+
+    page.keyboard.press("?")
+    unmoved = page.locator("#keys[open]").count()
+    page.keyboard.press("y")
+
+    assert (off, unmoved) == (0, 0)
+    assert page.locator("#keys[open]").count() == 1
+    prefer(desk, keys={})
+
+
+def test_what_is_typed_survives_a_reload_and_another_browser(
+    chromium: Browser, page: Page, desk: tuple[str, Any]
+) -> None:
+    page.goto(f"{desk[0]}/inbox/mine/48191")
+    area = page.locator("[data-composer=reply] [data-text]")
+    area.fill("Gentile Wilma, il rimborso parte oggi")
+    page.reload()
+    at_once = area.input_value()
+    until(
+        lambda: any(d.text.startswith("Gentile") for d in desk[1].desk.writing.of_ticket("tkt_1")),
+        "the draft was not saved",
+    )
+
+    context = chromium.new_context()
+    other = context.new_page()
+    sign_in(other, desk[0], world.EMAIL, world.PASSWORD)
+    other.goto(f"{desk[0]}/tickets/48191")
+
+    assert at_once == "Gentile Wilma, il rimborso parte oggi"
+    assert other.locator("[data-composer=reply] [data-text]").input_value() == at_once
+    context.close()
+
+
+def test_a_canned_answer_comes_by_slash_and_its_gap_stops_send(page: Page, desk: tuple[str, Any]) -> None:
+    page.goto(f"{desk[0]}/inbox/mine/48195")
+    area = page.locator("[data-composer=reply] [data-text]")
+    area.click()
+    page.keyboard.type("/scu")
+    page.locator("[data-canned] [role=option]").first.wait_for()
+    page.keyboard.press("Enter")
+    filled = area.input_value()
+
+    page.keyboard.press("Control+Enter")
+
+    assert filled == "Gentile Annibale Pratovecchio-Serristori, ci scusiamo per l’ordine {{order.number}}."
+    assert (
+        page.evaluate(
+            "getSelection().toString() || document.activeElement.value.slice(document.activeElement.selectionStart, document.activeElement.selectionEnd)"
+        )
+        == "{{order.number}}"
+    )
+    assert not any("Annibale" in reply.text for reply in desk[1].world.replies.values())
+    area.fill("")
+
+
+def test_reply_by_keyboard_alone(page: Page, desk: tuple[str, Any]) -> None:
+    page.goto(f"{desk[0]}/inbox/mine/48190")
+
+    page.keyboard.press("r")
+    page.keyboard.type("Buongiorno Otello, controllo subito.")
+    page.keyboard.press("Control+Enter")
+
+    until(
+        lambda: any(r.text.startswith("Buongiorno Otello") for r in desk[1].world.replies.values()),
+        "the answer did not leave",
+    )
+
+
+def test_the_palette_finds_acts_places_and_tickets(page: Page, desk: tuple[str, Any]) -> None:
+    page.goto(f"{desk[0]}/inbox/mine")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("48194")
+    page.locator("#palette-list [role=option]", has_text="48194").first.wait_for()
+
+    page.keyboard.press("Enter")
+
+    page.wait_for_url("**/tickets/48194")
+
+
+def test_a_change_elsewhere_shows_without_moving_the_focus(page: Page, desk: tuple[str, Any]) -> None:
+    from services.desk.live.feed import Change
+
+    page.goto(f"{desk[0]}/inbox/open")
+    until(lambda: page.locator("#live:not(.lost):not([hidden])").count(), "the stream did not open")
+    row = page.locator("#rows a[data-row]").nth(3)
+    row.focus()
+    top = row.bounding_box()
+    ticket = desk[1].world.tickets["tkt_0"]
+    ticket.subject, ticket.rev = "Oggetto cambiato altrove", ticket.rev + 100
+    desk[1].desk.live.put([Change("ticket", "tkt_0", ticket.rev, ticket.brand_id, "tickets:read")])
+
+    page.get_by_text("Oggetto cambiato altrove").first.wait_for()
+
+    assert page.evaluate("document.activeElement.closest('.row').id") == "row-tkt_3"
+    assert row.bounding_box() == top
+
+
+@pytest.mark.parametrize("size", ["small", "phone"])
+def test_no_page_scrolls_sideways_on_a_phone(chromium: Browser, desk: tuple[str, Any], size: str) -> None:
+    prefer(desk, language="xx", theme="system", density="comfortable")
+    width, height = SIZES[size]
+    context = chromium.new_context(viewport={"width": width, "height": height})
+    page = context.new_page()
+    sign_in(page, desk[0], world.EMAIL, world.PASSWORD)
+
+    wide = []
+    for path in PATHS:
+        page.goto(f"{desk[0]}{path}")
+        if (found := page.evaluate("document.documentElement.scrollWidth")) > width:
+            wide.append((path, found))
+    context.close()
+
+    assert wide == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("size", "language", "density"),
+    [("laptop", "it", "comfortable"), ("phone", "en", "compact"), ("tablet", "xx", "compact")],
+)
+def test_axe_finds_nothing(
+    chromium: Browser, desk: tuple[str, Any], theme: str, size: str, language: str, density: str
+) -> None:
+    source = next((path for path in (AXE, NODE) if path.exists()), None)
+    assert source is not None, "axe-core is not there: `make browser-files` fetches it"
+    prefer(desk, theme=theme, language=language, density=density)
+    width, height = SIZES[size]
+    context = chromium.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce")
+    page = context.new_page()
+    sign_in(page, desk[0], world.EMAIL, world.PASSWORD)
+
+    found = []
+    for path in PATHS:
+        page.goto(f"{desk[0]}{path}")
+        page.evaluate(source.read_text(encoding="utf-8"))
+        answer = page.evaluate(
+            "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']})"
+        )
+        found += [
+            (path, one["id"], [node["target"] for node in one["nodes"]][:3], one["nodes"][0]["failureSummary"][:200])
+            for one in answer["violations"]
+        ]
+    context.close()
+
+    assert found == []
