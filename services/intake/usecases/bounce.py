@@ -47,7 +47,7 @@ def apply_bounces(uow: Uow, account: Account, inbound: Inbound, now_us: int) -> 
 
 
 def _subject_of(uow: Uow, account: Account, delivery_id: str, message_id: str) -> Delivery | None:
-    found = store.find(uow, delivery_id) if delivery_id else None
-    if found is not None and found.brand_id == account.brand_id:
+    """By the id the channel read from our own signature, whatever brand's mailbox the report came to; else by Message-ID."""
+    if delivery_id and (found := store.find(uow, delivery_id)) is not None:
         return found
     return store.find_by_external(uow, message_id, account.brand_id)

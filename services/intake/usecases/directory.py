@@ -113,7 +113,9 @@ class Directory:
         picture = self.picture
         if found := picture.by_address.get(key):
             return found
-        local, _, domain = key.rpartition("@")
+        local, at, domain = key.rpartition("@")
+        if not at:
+            local, domain = domain, ""
         if local in {"postmaster", "bounces"} and (domain in picture.domains or (local == "postmaster" and not domain)):
             same = [row for row in picture.rows.values() if not domain or row.address_key.endswith(f"@{domain}")]
             mail = sorted((row for row in same if "@" in row.address_key), key=lambda row: row.id)

@@ -1,0 +1,158 @@
+"""The calls: items answered one by one, brands kept apart, secrets never shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry, Counter
+
+from ascolto.common.v1 import envelope_pb2 as common
+from ascolto.intake.v1 import service_pb2 as pb
+from ascolto.intake.v1 import service_pb2_grpc as stubs
+from services.kit import topics
+from services.kit.errors import Conflict, Invalid, NotFound
+from services.kit.principal import Person
+from services.kit.rpc import Caller, Guard, LocalServer
+from tests.intake.world import World
+
+ADMIN = Person("usr_1", "Elisa", permissions=frozenset({"admin"}))
+ELSEWHERE = Person("usr_2", "Noor", permissions=frozenset({"admin"}), brand_ids=frozenset({"brd_other"}))
+
+
+class Client:
+    def __init__(self, world: World) -> None:
+        calls = Counter("calls", "Calls.", ["service", "method", "outcome"], registry=CollectorRegistry())
+        server: Any = LocalServer(Guard(service="intake", keys=world.parts.keys, clock=world.clock, calls=calls))
+        for add in world.service.rpc:
+            add(server)
+        self._stub = stubs.IntakeStub(server.channel())
+        self._caller = Caller(service="desk", keys=world.parts.keys, clock=world.clock)
+
+    def __call__(self, name: str, request: Any, person: Person | None = ADMIN) -> Any:
+        return self._caller.invoke(getattr(self._stub, name), request, person=person, timeout_s=10.0)
+
+
+@pytest.fixture
+def call(world: World) -> Client:
+    return Client(world)
+
+
+def new(world: World, external_id: str, **more: Any) -> pb.NewContact:
+    return pb.NewContact(
+        account=world.accounts["api"], external_id=external_id, email="mara@posta.example", text="Ciao", **more
+    )
+
+
+def test_a_batch_is_answered_item_by_item(world: World, call: Client) -> None:
+    wrong = pb.NewContact(account=world.accounts["api"], external_id="b", text="Ciao")
+    nowhere = pb.NewContact(account="acc_none", external_id="c", email="a@b.example", text="Ciao")
+
+    answer = call(
+        "AcceptContacts", pb.AcceptContactsRequest(contacts=[new(world, "a"), wrong, nowhere, new(world, "a")])
+    )
+
+    assert [(item.kind, item.field, item.duplicate) for item in answer.items] == [
+        ("", "", False),
+        ("invalid", "from", False),
+        ("not_found", "account", False),
+        ("", "", True),
+    ]
+    assert len(world.events(topics.CONTACTS)) == 1
+
+
+def test_hook_and_call_know_each_others_contacts(world: World, call: Client) -> None:
+    first = world.post({"external_id": "a", "from": {"email": "mara@posta.example"}, "text": "Ciao"})
+
+    answer = call("AcceptContacts", pb.AcceptContactsRequest(contacts=[new(world, "a")]))
+
+    assert answer.items[0].duplicate
+    assert answer.items[0].id == first.json()["id"]
+
+
+def test_another_brands_account_does_not_exist(world: World, call: Client) -> None:
+    answer = call("AcceptContacts", pb.AcceptContactsRequest(contacts=[new(world, "a")]), ELSEWHERE)
+
+    assert answer.items[0].kind == "not_found"
+    assert not call("ListAccounts", pb.ListAccountsRequest(), ELSEWHERE).accounts
+    assert not call("ListBrands", common.Empty(), ELSEWHERE).brands
+    with pytest.raises(NotFound):
+        call("SwitchAccount", pb.SwitchAccountRequest(id=world.accounts["api"], on=False), ELSEWHERE)
+
+
+def test_secrets_are_stored_encrypted_and_never_shown(world: World, call: Client) -> None:
+    request = pb.PutAccountRequest(
+        id=world.accounts["api"],
+        channel="api",
+        secrets={"webhook_secret": "whsec_canary"},
+        settings={"callback_url": "https://shop.example/hook"},
+    )
+
+    shown = call("PutAccount", request)
+    listed = call("ListAccounts", pb.ListAccountsRequest(channel="api")).accounts[0]
+
+    assert list(shown.secrets_set) == list(listed.secrets_set) == ["webhook_secret"]
+    assert b"canary" not in shown.SerializeToString() + listed.SerializeToString()
+    assert b"canary" not in b"".join(path.read_bytes() for path in world.parts.data.glob("intake.db*"))
+
+
+def test_unknown_settings_and_stale_versions_are_refused(world: World, call: Client) -> None:
+    with pytest.raises(Invalid) as wrong:
+        call("PutAccount", pb.PutAccountRequest(id=world.accounts["api"], settings={"colour": "red"}))
+    with pytest.raises(Conflict):
+        call("PutAccount", pb.PutAccountRequest(id=world.accounts["api"], version=99))
+
+    assert wrong.value.field == "colour"
+
+
+def test_a_brand_is_changed_and_checked(world: World, call: Client) -> None:
+    brand = call("ListBrands", common.Empty()).brands[0]
+    brand.shop_origin = "https://shop.example"
+
+    changed = call("PutBrand", brand)
+    with pytest.raises(Conflict):
+        call("PutBrand", brand)
+    changed.time_zone = "Mars/Base"
+    with pytest.raises(Invalid) as wrong:
+        call("PutBrand", changed)
+
+    assert changed.version == 2
+    assert wrong.value.field == "time_zone"
+
+
+def test_every_channel_is_listed_with_what_it_can_do(world: World, call: Client) -> None:
+    kinds = {kind.id: kind for kind in call("ListAccounts", pb.ListAccountsRequest()).channels}
+
+    assert {"api", "chat", "email", "webform", "x"} <= set(kinds)
+    assert kinds["x"].capabilities.length_unit == "x_weighted"
+    assert kinds["chat"].capabilities.live
+
+
+def test_test_says_each_step(world: World, call: Client) -> None:
+    steps = call("TestAccount", pb.TestAccountRequest(id=world.accounts["webform"])).steps
+
+    assert [(step.ok, step.detail) for step in steps] == [(True, "/c/lumaca-casa/contact")]
+
+
+def test_cancelling_before_it_came_leaves_a_tombstone(call: Client) -> None:
+    answer = call("CancelDelivery", pb.CancelDeliveryRequest(reply_id="int_9"))
+
+    assert answer.cancelled
+
+
+def test_mail_addresses_are_ours_in_any_case_and_with_any_suffix(world: World) -> None:
+    here = world.directory.accounts_for_address
+
+    known = [
+        "AIUTO@Lumaca.Example",
+        "aiuto+tkt_1-abc@lumaca.example",
+        "bounces+dlv_1-x@lumaca.example",
+        "postmaster@lumaca.example",
+        "postmaster",
+    ]
+
+    assert [bool(here(address)) for address in known] == [True] * 5
+    assert [
+        list(here(address))
+        for address in ("altri@lumaca.example", "aiuto@other.example", "postmaster@other.example", "")
+    ] == [[]] * 4
