@@ -28,6 +28,7 @@ class Capabilities:
     max_attachment_bytes: int = 0
     undo_s: int = 0
     receives: bool = True  # False: sending only
+    keeps_original: bool = False  # the raw bytes are shown beside the text, not only kept
     unique_per_brand: bool = False  # one mail to two mailboxes of a brand is one contact
     one_per_conversation: bool = True  # answers of one conversation leave one after the other
 

@@ -119,7 +119,9 @@ class Preparer:
             reason=reason or next((one.not_rendered for one in found if one.not_rendered), ""),
             pending=pending,
         )
-        raw_file = self._raw_file(raw, first, wanted=bool(prepared.reason) or capabilities.html, pending=pending)
+        raw_file = self._raw_file(
+            raw, first, wanted=bool(prepared.reason) or capabilities.keeps_original, pending=pending
+        )
         for number, inbound in enumerate(found):
             contact_id = first if number == 0 else new_id("con")
             prepared.items.append(self._item(raw, account, scope, inbound, contact_id, received, raw_file))

@@ -43,6 +43,7 @@ _CAPABILITIES = Capabilities(
     max_attachment_bytes=20 * 1024 * 1024,  # many servers refuse mails over 25 MB once encoded
     undo_s=10,
     unique_per_brand=True,
+    keeps_original=True,
 )
 _FIELDS = (
     SettingField("from_name", "Sender's name"),
