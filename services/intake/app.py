@@ -104,7 +104,7 @@ def build(parts: Parts) -> Service:
         database=parts.database,
         rpc=[lambda server: rpc_stubs.add_IntakeServicer_to_server(servicer, server)],
         consumers=consumptions(parts.clock),
-        workers=_workers(parts, directory, door, replayer),
+        workers=_workers(parts, directory, door, replayer, acceptor),
         mounts=[Mount("/hooks", hooks), Mount("/c", pages)],
         checks=[Check("intake database", parts.database.ping)],
         stages=stages,
@@ -112,7 +112,9 @@ def build(parts: Parts) -> Service:
     )
 
 
-def _workers(parts: Parts, directory: Directory, door: IntakeDoor, replayer: Replayer) -> list[Worker]:
+def _workers(
+    parts: Parts, directory: Directory, door: IntakeDoor, replayer: Replayer, acceptor: Acceptor
+) -> list[Worker]:
     lease = sending.SendingLease(parts.leases, f"{socket.gethostname()}:{parts.data}", parts.clock)
     outcomes = sending.outcome_counter(parts.metrics)
     workers: list[Worker] = [
@@ -128,7 +130,7 @@ def _workers(parts: Parts, directory: Directory, door: IntakeDoor, replayer: Rep
         )
         for number in range(SENDERS)
     ]
-    workers.append(PendingParser(replayer, parts.database, parts.leases, parts.clock))
+    workers.append(PendingParser(replayer, parts.database, parts.leases, parts.clock, acceptor))
     workers.append(Listeners(parts.database, directory, door, parts.leases, parts.clock))
     settings = parts.settings
     host = socket.gethostname()

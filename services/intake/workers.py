@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from services.intake.domain.channel import Account
@@ -12,12 +12,13 @@ from services.intake.domain.contact import Accepted, RawContact
 from services.intake.ports import Door, Listens
 from services.intake.store import accounts as account_store
 from services.intake.store import inbound as inbound_store
+from services.intake.usecases.accept import Acceptor
 from services.intake.usecases.directory import Directory
 from services.intake.usecases.replay import Replayer
 from services.kit import log
 from services.kit.clock import Clock
 from services.kit.leases import Lease, Leases
-from services.kit.uow import Database
+from services.kit.uow import Database, Lane, Uow
 
 _LEASE_S = 60.0
 _LOOK_S = 1.0
@@ -32,13 +33,20 @@ class PendingParser:
 
     name = "intake-pending"
 
-    def __init__(self, replayer: Replayer, database: Database, leases: Leases, clock: Clock) -> None:
+    def __init__(
+        self, replayer: Replayer, database: Database, leases: Leases, clock: Clock, acceptor: Acceptor
+    ) -> None:
+        self._acceptor = acceptor
         self._replayer, self._database, self._leases, self._clock = replayer, database, leases, clock
 
     def run(self, stop: threading.Event) -> None:
         """Works until `stop`."""
         holder = f"pending:{os.getpid()}"
+        noted = float("-inf")
         while not stop.is_set():
+            if self._clock.monotonic() - noted >= _NOTE_EACH_S:
+                noted = self._clock.monotonic()
+                self.note_received()
             now_us = int(self._clock.now().timestamp() * 1_000_000)
             with self._database.read() as reader:
                 due_us = inbound_store.next_pending_us(reader)
@@ -46,6 +54,16 @@ class PendingParser:
                 stop.wait(_LOOK_S)
                 continue
             self._replayer.parse_pending(now_us)
+
+    def note_received(self) -> None:
+        """Writes on each account that received something when that was."""
+        if received := self._acceptor.take_received():
+            self._database.write(lambda uow: _note_received(uow, received), lane=Lane.BULK)
+
+
+def _note_received(uow: Uow, received: Mapping[str, int]) -> None:
+    for account_id, at_us in received.items():
+        account_store.note_health(uow, account_id, success_us=at_us, in_us=at_us)
 
 
 class AccountFeed:

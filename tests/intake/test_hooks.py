@@ -222,3 +222,17 @@ def test_html_comes_in_clean_and_files_are_kept(world: World) -> None:
     assert b"script" not in message.html.inline
     assert b"onclick" not in message.html.inline
     assert world.parts.blobs.get(message.attachments[0].key) == data
+
+
+def test_an_account_shows_when_it_last_received_something(world: World) -> None:
+    from services.intake.store import accounts as store
+    from services.intake.workers import PendingParser
+
+    world.post(contact())
+    (worker,) = (one for one in world.service.workers if isinstance(one, PendingParser))
+    worker.note_received()
+
+    with world.parts.database.read() as reader:
+        seen = {row.id: row.last_in_us for row in store.accounts(reader)}
+    assert seen[world.accounts["api"]] == int(world.clock.now().timestamp() * 1e6)
+    assert seen[world.accounts["chat"]] == 0

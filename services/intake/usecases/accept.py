@@ -156,6 +156,7 @@ class Acceptor:
 
     def __init__(self, database: Database, preparer: Preparer) -> None:
         self._database, self.preparer = database, preparer
+        self._received: dict[str, int] = {}  # account -> when its last contact came; noted on the account by a worker
 
     def accept(self, raws: Sequence[RawContact], *, budget_s: float = PARSE_BUDGET_S, run: Run = map) -> list[Accepted]:
         """Stores and answers after the commit, in order; a refused item carries its error, the others go on.
@@ -182,9 +183,16 @@ class Acceptor:
         """A contact whose bytes the caller has read already."""
         return self.preparer.of(raw, account, found)
 
+    def take_received(self) -> dict[str, int]:
+        """When each account last received something, since the last call."""
+        taken, self._received = self._received, {}
+        return taken
+
     def submit(
         self, batch: Sequence[Prepared], *, lane: Lane = Lane.PEOPLE, beside: Beside | None = None
     ) -> Future[list[Accepted]]:
         """Writes prepared contacts in one transaction; the future resolves after the commit."""
         crash.point("intake.before_commit")
+        for one in batch:
+            self._received[one.account.id] = one.received_us
         return self._database.submit(AcceptContacts(batch, beside), lane=lane)

@@ -171,6 +171,7 @@ class FormPages:
             language=language,
             words=words,
             lead=lead,
+            title=account.setting("title") or words["title"],
             token=self.token(account),
             values=values or dict.fromkeys(_FIELDS, ""),
             errors=errors or {},
