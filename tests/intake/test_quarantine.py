@@ -6,8 +6,8 @@ import itertools
 from typing import Any
 
 import pytest
-from ascolto.intake.v1.events_pb2 import ContactAmended, ContactReceived
 
+from ascolto.intake.v1.events_pb2 import ContactAmended, ContactReceived
 from services.intake.domain.channel import Account
 from services.intake.domain.contact import Act, Identity, Inbound, RawContact
 from services.intake.ports import OverBudget, Unparsable
@@ -35,7 +35,12 @@ class Reader:
         event = key if act == "message" else f"{key}:{act}:{text}"
         return [
             Inbound(
-                event_key=event, external_id=key, conversation="cv", act=Act(act), sender=Identity("visitor", "v1"), text=text
+                event_key=event,
+                external_id=key,
+                conversation="cv",
+                act=Act(act),
+                sender=Identity("visitor", "v1"),
+                text=text,
             )
         ]
 
@@ -62,7 +67,9 @@ def test_poison_opens_a_ticket_with_the_raw_bytes_and_the_others_go_on(world: Wo
     reader, acceptor, _ = set_up(world)
     reader.fault = fault
 
-    answers = acceptor.accept([raw(world, "message a ciao"), raw(world, "message b poison"), raw(world, "message c sì")])
+    answers = acceptor.accept(
+        [raw(world, "message a ciao"), raw(world, "message b poison"), raw(world, "message c sì")]
+    )
 
     messages = [ContactReceived.FromString(one.envelope.payload) for one in world.events(topics.CONTACTS)]
     assert all(answer.id and not answer.error for answer in answers)
