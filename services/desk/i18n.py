@@ -124,7 +124,7 @@ class Tongue:
         """The word for a value of the contract ("email" of channels); the value itself, spaced, where we have none."""
         if not value:
             return ""
-        found = self.messages.pgettext(context, value)
+        found = str(self.messages.pgettext(context, value))
         return found if found != value else value.replace("_", " ").replace("-", " ").capitalize()
 
     def local(self, moment: datetime) -> datetime:
