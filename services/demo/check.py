@@ -21,6 +21,7 @@ from typing import Any
 import httpx
 
 from services.demo import customers, setup
+from services.demo.mailbox import Delivered
 from services.demo.process import Api, Product
 from services.demo.setup import Shop
 from services.demo.world import World, authors, cast
@@ -119,7 +120,8 @@ class Journey:
         self._product.kill()
         took = self._product.start()
         after = {one["id"]: one["interaction_count"] for one in self._api.items("/tickets")}
-        _hold(before == after, f"tickets are as they were: {before} and {after}")
+        lost = {key for key, count in before.items() if after.get(key, 0) < count}
+        _hold(not lost, f"nothing is lost: {before} became {after}")
         self._chat.close()
         self._chat.open()
         return f"ready again in {took:.1f} s"
@@ -142,19 +144,25 @@ class Journey:
         _hold(first["id"] == again["id"], "the same key is the same reply")
         return dict(first)
 
+    def _received(self, person: dict[str, Any], text: str) -> Delivered:
+        """The one mail to a person with a text; a kill may have swallowed an automatic one before it, never an answer."""
+        found = self._until(
+            lambda: [one for one in self._world.mail.to(person["address"]) if text in one.text], f"{text!r} arrived"
+        )
+        _hold(len(found) == 1, f"it arrived once, not {len(found)} times")
+        mail: Delivered = found[0]
+        return mail
+
     def _answer_mail(self) -> str:
         self._reply("email", "Buongiorno Marta, le spediamo subito un vetro nuovo.")
-        mail = self._world.mail.wait_for(self._mail_person["address"], count=2)[1]
-        _hold("vetro nuovo" in mail.text, "the answer arrived")
+        mail = self._received(self._mail_person, "vetro nuovo")
         _hold(bool(mail.message["In-Reply-To"]) and bool(mail.message["References"]), "it belongs to the thread")
         self._answered = mail.message
         return str(mail.message["Subject"])
 
     def _answer_form(self) -> str:
         self._reply("webform", "Buongiorno Fulvia, ci dispiace: la consegna è domani alle 10.")
-        found = self._world.mail.wait_for(self._form_person["address"], count=2)
-        _hold(any("domani alle 10" in one.text for one in found), "the answer arrived by mail")
-        return str(found[-1].message["Subject"])
+        return str(self._received(self._form_person, "domani alle 10").message["Subject"])
 
     def _answer_chat(self) -> str:
         self._reply("chat", "Ciao Teo, il codice ora funziona: riprova.")

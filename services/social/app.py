@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 from collections.abc import Callable, Sequence
@@ -128,7 +127,7 @@ def build(parts: Parts) -> Service:
     )
     configure = Configure(database, parts.secrets)
     service = SocialService(Deps(database, clock, ingest, configure, watching))
-    holder = f"{socket.gethostname()}:{os.getpid()}"
+    holder = f"{socket.gethostname()}:{parts.data.absolute()}"  # after a crash its own leases are taken at once
     listening = ListeningDeps(database, clock, parts.secrets, parts.egress, parts.leases, watching, ingest, holder)
     outlets = Outlets(parts.egress, parts.settings.smtp_out, parts.settings.url())
     return Service(
