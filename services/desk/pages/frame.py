@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -120,8 +121,10 @@ class Frame:
         return response
 
     def fragment(self, request: Request, me: SignedIn, template: str, section: str, **context: Any) -> Response:
-        """A piece of a page for live updates: the shell without notices."""
-        shell = self.shell(request, me, section, "")
+        """A piece of a page for live updates: its forms lead back to the page that asked for it."""
+        page = urlsplit(request.headers.get("referer", ""))
+        path = next_address(page.path + (f"?{page.query}" if page.query else ""))
+        shell = replace(self.shell(request, me, section, ""), path=path)
         return HTMLResponse(self.pages.page(template, self.tongue(request, me), shell, **context))
 
     def back(self, request: Request, wanted: str, notice: Mapping[str, Any] | None = None) -> Response:

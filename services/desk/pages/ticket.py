@@ -92,8 +92,13 @@ def routes(frame: Frame) -> APIRouter:
         request: Request, me: SignedIn, form: FormData, number: int, notice: Mapping[str, Any] | None
     ) -> Response:
         back = text_of(form, "back") or f"/tickets/{number}"
-        if me.preferences.after_send == "list" and (beside := _BESIDE.match(back)):
+        beside = _BESIDE.match(back)
+        if beside and me.preferences.after_send == "list":
             back = f"/inbox/{beside[1]}"
+        if beside and me.preferences.after_send == "next":
+            listed = desk.clients.tickets.list(me.person, view=beside[1], sort="due", limit=2).tickets
+            following = next((one.number for one in listed if one.number != number), 0)
+            back = f"/inbox/{beside[1]}/{following}" if following else f"/inbox/{beside[1]}"
         return frame.back(request, back, notice)
 
     @router.post("/tickets/{number}/reply", dependencies=[needs("tickets:write")])
@@ -183,7 +188,8 @@ def routes(frame: Frame) -> APIRouter:
         if said is not None:
             uploads = tuple(one.key.split("/")[1] for one in said.attachments if one.key.startswith("desk/"))
             people = (tuple(one.value for one in said.to), tuple(one.value for one in said.cc))
-            restored = Draft(found.ticket.id, me.user.id, "reply", said.text, *people, uploads)
+            # A key of its own: the one it was sent under is used up, and the composer shows that it is another draft.
+            restored = Draft(found.ticket.id, me.user.id, "reply", said.text, *people, uploads, key=f"{reply_id}-again")
         if desk.acts.undo_reply(me.person, ticket_id=found.ticket.id, reply_id=reply_id, draft=restored):
             notice = {"text": tongue.text("Taken back: nothing was sent."), "kind": "success"}
         else:

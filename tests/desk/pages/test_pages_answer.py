@@ -178,3 +178,10 @@ def test_static_files_are_cached_for_ever_under_their_hash(admin: Browser) -> No
     assert "immutable" in answer.headers["cache-control"]
     assert admin.get("/static/old/desk.css").headers["cache-control"] == "no-cache"
     assert admin.get("/static/x/..%2f..%2frender.py").status_code == 404
+
+
+def test_forms_of_a_live_fragment_lead_back_to_the_page_that_asked(admin: Browser) -> None:
+    answer = admin.get("/tickets/101/live", headers={"referer": "http://desk.test/inbox/mine/101?sort=newest"})
+
+    assert 'name="back" value="/inbox/mine/101?sort=newest"' in answer.text
+    assert 'value="/tickets/101/live"' not in answer.text

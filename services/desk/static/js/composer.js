@@ -229,5 +229,9 @@ export function start() {
       return stop(area);
     }
     clearTimeout(timers.get(box));
+    box.dataset.sent = "1"; // leaving the field must not save what is on its way
   }, true);
+  document.addEventListener("htmx:error", () => {
+    for (const box of document.querySelectorAll("[data-sent]")) delete box.dataset.sent, keep(box);
+  });
 }
