@@ -117,9 +117,10 @@ def _perform(name: str, arguments: Mapping[str, Any], *, as_json: bool) -> Any:
     return cli.perform(settings.data.absolute(), name, arguments, here, as_json=as_json)
 
 
-def _settings() -> Settings:
+def _settings(*, quiet: bool = False) -> Settings:
     settings = Settings.from_env(os.environ)
-    log.set_up(form=settings.log, level=settings.log_level)
+    level = "warning" if quiet and "ASCOLTO_LOG_LEVEL" not in os.environ else settings.log_level
+    log.set_up(form=settings.log, level=level)
     return settings
 
 
@@ -154,7 +155,7 @@ def demo(
 
     if check:
         raise typer.Exit(demo_check.run(kill=kill, wire=wire))
-    day.run(_settings(), wire=wire, commands=commands)
+    day.run(_settings(quiet=True), wire=wire, commands=commands)
 
 
 @main_app.command()

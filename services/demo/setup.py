@@ -169,9 +169,7 @@ class _Desk:
         """A second watch beside the brand's own."""
         names = {one.name for one in self._call(self._social.ListWatches, Empty()).watches}
         if "Consegne" not in names:
-            query = (
-                '("lumaca casa" OR @lumacacasa) (corriere OR consegna OR pacco OR courier OR parcel OR paket OR colis)'
-            )
+            query = '("lumaca casa" OR @lumacacasa) (corrier* OR consegn* OR pacc* OR courier* OR parcel* OR paket* OR colis)'
             watch = social_pb.Watch(name="Consegne", brand_id=brand_id, query=query, alerting=False)
             self._call(self._social.PutWatch, watch)
 

@@ -159,11 +159,16 @@ def _adder(service: SocialService) -> Callable[[grpc.Server], None]:
 
 
 def ensure_watch(parts: Parts, *, brand_id: str, brand: str) -> str:
-    """The watch a new brand begins with: its name, and what is handed over as batches. Repeatable; returns its id."""
+    """The watch a new brand begins with: its name; the first brand's also hears what is handed over as batches.
+
+    Repeatable; returns the watch's id.
+    """
     with parts.database.read() as reader:
-        known = [watch for watch in config.list_watches(reader) if watch.brand_id == brand_id]
+        watches = config.list_watches(reader)
+    known = [watch for watch in watches if watch.brand_id == brand_id]
     if known:
         return known[0].id
     quoted = brand.replace('"', " ").strip()
-    watch = Watch(id="", name=brand, brand_id=brand_id, query=f'"{quoted}" OR source:replay')
+    query = f'"{quoted}"' if watches else f'"{quoted}" OR source:replay'
+    watch = Watch(id="", name=brand, brand_id=brand_id, query=query)
     return Configure(parts.database, parts.secrets).put_watch(watch).id

@@ -213,10 +213,10 @@ def _breadth(tree: Node) -> Iterator[Fault]:
 
 
 def _narrow(tree: Node) -> bool:
-    """Whether an author or a site bounds the query even without a word."""
+    """Whether an author, a site or a source bounds the query even without a word."""
     match tree:
         case Field(name):
-            return name in ("author", "site")
+            return name in ("author", "site", "source")
         case And(parts):
             return any(map(_narrow, parts))
         case Or(parts):
