@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from ascolto.common.v1.envelope_pb2 import Blob, Identity
 from ascolto.intake.v1 import events_pb2 as events
 from ascolto.intake.v1 import service_pb2 as pb
@@ -25,6 +27,7 @@ PRODUCES: Mapping[str, tuple[str, ...]] = {
 CONSUMES: Mapping[str, tuple[str, ...]] = {topics.REPLIES: ("ReplyRequested",)}
 IGNORES: Mapping[str, tuple[str, ...]] = {}
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EXCERPT_BYTES = 64 * 1024
 INLINE_BYTES = 32 * 1024
 _MODES = {domain.Mode.LIVE: Mode.LIVE, domain.Mode.IMPORT: Mode.IMPORT, domain.Mode.REPLAY: Mode.REPLAY}
@@ -96,8 +99,9 @@ def contact_received(inbound: domain.Inbound, frame: ContactFrame, rev: int = 0)
         if file is not None:
             getattr(message, name).CopyFrom(blob(file))
     message.suspicious = inbound.suspicious
-    message.occurred_at.FromDatetime(inbound.occurred_at or frame.received_at)
-    message.received_at.FromDatetime(frame.received_at)
+    received_us = micros(frame.received_at)
+    _stamp(message.occurred_at, micros(inbound.occurred_at) if inbound.occurred_at else received_us)
+    _stamp(message.received_at, received_us)
     return Event(
         topic=topics.CONTACTS,
         key=frame.log_key,
@@ -110,6 +114,18 @@ def contact_received(inbound: domain.Inbound, frame: ContactFrame, rev: int = 0)
         subject=frame.subject,
         trace_id=frame.trace_id,
     )
+
+
+def micros(moment: datetime) -> int:
+    """Microseconds since 1970 UTC."""
+    passed = moment - _EPOCH
+    return (passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds
+
+
+def _stamp(target: Timestamp, us: int) -> None:
+    """Writes a moment; protobuf's own `FromDatetime` costs six times as much."""
+    target.seconds, rest = divmod(us, 1_000_000)
+    target.nanos = rest * 1000
 
 
 _TEXTS = (

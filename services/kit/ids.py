@@ -11,8 +11,11 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]  # two digits a step: half the time
 _SHIFTS = range(120, -1, -10)
 _LAST_MS = 253_402_300_799_000  # end of the year 9999, the last that `datetime` knows
+_POOL_BYTES = 4096  # asked of the system at once: each asking costs a system call, and the interpreter's lock with it
 _lock = threading.Lock()
 _last: list[int] = [0]
+_pool = bytearray()
+os.register_at_fork(after_in_child=_pool.clear)  # a child draws its own
 
 
 def new_id(prefix: str) -> str:
@@ -24,9 +27,24 @@ def new_id(prefix: str) -> str:
     with _lock:
         stamp = max(stamp, _last[0] + 1)
         _last[0] = stamp
+        chance = _draw(8)
     millisecond, fraction = divmod(stamp, 4000)
-    value = (millisecond << 80) | (7 << 76) | (fraction << 64) | (2 << 62) | (int.from_bytes(os.urandom(8), "big") >> 2)
+    value = (millisecond << 80) | (7 << 76) | (fraction << 64) | (2 << 62) | (int.from_bytes(chance, "big") >> 2)
     return f"{prefix}_{_base32(value)}"
+
+
+def fresh_bytes(size: int) -> bytes:
+    """So many bytes of the system's randomness, fit for tokens; each is handed out once."""
+    with _lock:
+        return _draw(size)
+
+
+def _draw(size: int) -> bytes:
+    if len(_pool) < size:
+        _pool.extend(os.urandom(max(size, _POOL_BYTES)))
+    drawn = bytes(_pool[-size:])
+    del _pool[-size:]
+    return drawn
 
 
 def made_at(made: str) -> datetime:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import contextvars
 import logging
-import secrets
 import sys
 from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
+
+from services.kit.ids import fresh_bytes
 
 _trace: contextvars.ContextVar[str] = contextvars.ContextVar("trace_id", default="")
 _PERSONAL = frozenset(
@@ -22,7 +23,7 @@ _PERSONAL = frozenset(
 
 def new_trace() -> str:
     """Begins a trace on this thread or task; returns its id (32 hexadecimal digits, as in W3C Trace Context)."""
-    trace_id = secrets.token_hex(16)
+    trace_id = fresh_bytes(16).hex()
     _trace.set(trace_id)
     return trace_id
 

@@ -62,7 +62,8 @@ class AcceptContacts:
         if raw_rows:
             store.add_raw(uow, raw_rows)
             fresh = {str(row["contact_id"]) for row in event_rows}
-            kept = [one for one in batch if one.raw_id in {str(row["id"]) for row in raw_rows}]
+            stored = {str(row["id"]) for row in raw_rows}
+            kept = [one for one in batch if one.raw_id in stored]
             write_found(uow, kept, event_rows, emitted, fresh)
         if self._beside is not None:
             self._beside(uow, answers)

@@ -7,16 +7,18 @@ every way of writing it is the same.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from services.search.domain import words
 
 _MOST = 64
 _LONGEST = 96
 _TELLTALE = re.compile(r"[\d@_]")
-_RUN = re.compile(r"\S*[\d@_]\S*")  # a run without blanks that holds a digit, an at-sign or an underscore
+_BLANK = re.compile(r"\s")
 _EDGES = ".,;:!?()[]{}<>\"'«»“”\u2018\u2019`*…|"
 _PUNCTUATION = re.compile(r"[\W_]+")
 PHONE = re.compile(r"(?<![\w@])\+?\(?\d[\d ().\-/]{6,20}\d(?![\w@])")  # seven digits and more, as people space them
+_LIKE_A_PHONE = re.compile(r"\d[\d ().\-/]{6}")  # every phone holds it, and it is found three times as fast
 _EMAIL = re.compile(r"[^\s@<>\"',;:]+@[^\s@<>\"',;:]+\.[^\s@<>\"',;:.]{2,}")
 _ORDER = re.compile(r"#?[A-Za-z]{0,8}[-_/#.]?\d[\w./#-]{2,}")
 _NUMBER = re.compile(r"#(\d{1,15})|(?:tkt|ticket|n[.°]?)\s*#?(\d{1,15})", re.IGNORECASE)
@@ -28,15 +30,30 @@ def extract(text: str) -> list[str]:
     if not text or not _TELLTALE.search(text):
         return []
     found: dict[str, None] = {}
-    for run in _RUN.findall(text):
-        for form in forms(run):
+    for begin, end in runs(text):
+        for form in forms(text[begin:end]):
             found[form] = None
         if len(found) >= _MOST:
             break
-    for match in PHONE.findall(text):
+    for match in PHONE.findall(text) if _LIKE_A_PHONE.search(text) else ():
         if phone := phone_form(match):
             found[phone] = None
     return list(found)[: _MOST + 16]
+
+
+def runs(text: str) -> Iterator[tuple[int, int]]:
+    """Where runs without blanks begin and end that hold a digit, an at-sign or an underscore.
+
+    Looks for the telltale and then around it: a pattern for the whole run tries again at each letter of each word.
+    """
+    end = 0
+    while telltale := _TELLTALE.search(text, end):
+        begin = telltale.start()
+        while begin > end and not text[begin - 1].isspace():
+            begin -= 1
+        blank = _BLANK.search(text, telltale.end())
+        end = blank.start() if blank else len(text)
+        yield begin, end
 
 
 def forms(run: str) -> list[str]:

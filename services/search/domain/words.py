@@ -61,8 +61,8 @@ def spans(text: str) -> list[tuple[int, int]]:
 def guess_language(text: str) -> str:
     """The language whose small words a text is full of; empty when too few say so. Looks at 600 characters."""
     votes: dict[str, int] = {}
-    for word in _WORD.findall(text[:600].lower()):
-        for language in _VOTES.get(word, ()):
+    for word in filter(_VOTES.__contains__, _WORD.findall(text[:600].lower())):
+        for language in _VOTES[word]:
             votes[language] = votes.get(language, 0) + 1
     if not votes:
         return ""

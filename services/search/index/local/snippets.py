@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import re
 from dataclasses import dataclass, field
 
 from services.search.domain import codes, words
@@ -15,7 +14,6 @@ from services.search.index.local.schema import languages_of
 _LENGTH = 220
 _FIRST_LOOK = 16_000  # characters marked before looking further
 _BEFORE = 60
-_RUN = re.compile(r"\S*[\d@_]\S*")
 
 
 @dataclass(slots=True)
@@ -113,7 +111,9 @@ class Marker:
     def _code_places(self, text: str) -> list[tuple[int, int, str]]:
         wanted = self._marks.codes
         runs = [
-            (*match.span(), match[0]) for match in _RUN.finditer(text) if wanted.intersection(codes.forms(match[0]))
+            (begin, end, text[begin:end])
+            for begin, end in codes.runs(text)
+            if wanted.intersection(codes.forms(text[begin:end]))
         ]
         phones = [(*match.span(), "p:") for match in codes.PHONE.finditer(text) if codes.phone_form(match[0]) in wanted]
         return sorted(runs + phones)
