@@ -80,7 +80,7 @@ document.addEventListener("toggle", ({ target }) => {
 }, true);
 
 // A conversation opens at the first unread message, else at its end.
-let shown = "";
+let shown = "", left = "";
 function arrive() {
   fold();
   const talk = document.getElementById("talk"), scroll = document.getElementById("scroll");
@@ -93,6 +93,9 @@ function arrive() {
     } else if (!wide()) (seam || scroll.querySelector(".message:last-of-type"))?.scrollIntoView({ block: "center" });
   }
   shown = talk?.dataset.number ?? "";
+  const leaving = document.querySelector("#thread .leaving"); // one's own answer, with its undo, is shown once
+  if (leaving && leaving.dataset.until !== left) leaving.closest(".message")?.scrollIntoView({ block: "nearest" });
+  left = leaving?.dataset.until ?? "";
   const flash = document.querySelector("[data-say]");
   if (flash?.matches(".flash")) say(flash.firstElementChild.textContent);
   document.querySelector(".held, .notice[autofocus], #errors")?.focus();
