@@ -297,7 +297,7 @@ def served(folder: Path) -> Iterator[tuple[str, fakes.Rig]]:
         Intake,
         Search,
         Operations,
-    )  # type: ignore[misc]
+    )  # type: ignore[misc]  # the test knows what it made
     try:
         with fakes.a_rig(folder, pages=build_pages) as rig:
             fill(rig.world)
@@ -319,4 +319,4 @@ def served(folder: Path) -> Iterator[tuple[str, fakes.Rig]]:
                 server.should_exit = True
                 thread.join(10)
     finally:
-        fakes.Tickets, fakes.Social, fakes.Intake, fakes.Search, fakes.Operations = kept  # type: ignore[misc]
+        fakes.Tickets, fakes.Social, fakes.Intake, fakes.Search, fakes.Operations = kept  # type: ignore[misc]  # the test knows what it made
