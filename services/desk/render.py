@@ -129,7 +129,7 @@ class Pages:
             )
             found.policies["ext.i18n.trimmed"] = True
             # The extension adds this method to the environment's class at run time.
-            install = found.install_gettext_translations  # type: ignore[attr-defined]
+            install = found.install_gettext_translations  # type: ignore[attr-defined]  # the extension adds it at run time
             install(catalog(language), newstyle=True)
             found.globals.update(asset=self.statics.url, iso=iso)
             found.filters.update(prose=prose, initials=initials)
