@@ -29,8 +29,6 @@ POINTS = frozenset(
         "search.consume.after_commit",
         "search.before_index_commit",
         "search.after_index_commit",
-        "desk.consume.before_commit",
-        "desk.consume.after_commit",
     }
 )
 

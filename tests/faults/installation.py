@@ -1,0 +1,140 @@
+"""An installation of the product to be killed, filled and looked into: two brands, a token, and a mail server outside."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import socket
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from services.demo.mailbox import SimulatedMailServer
+from services.demo.process import Api, Product
+from tests.kitlib import wait_until
+
+BRANDS = (("Lumaca", "care@lumaca.example"), ("Brezza", "help@brezza.example"))
+CRASHPOINT = "ASCOLTO_CRASHPOINT"
+KILLED = -9
+# What is on its way. An answer behind one of which nobody knows whether it arrived waits for a person, by rule.
+UNSETTLED = (
+    "SELECT id, state FROM inbound_raw WHERE state = 'pending' UNION ALL SELECT id, state FROM deliveries d"
+    " WHERE state IN ('claimed', 'transmitting') OR state = 'queued' AND NOT EXISTS (SELECT 1 FROM deliveries u"
+    " WHERE u.lane = d.lane AND u.seq < d.seq AND u.state = 'unknown')"
+)
+
+
+def free_address() -> str:
+    """A loopback address nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """One brand with its accounts by channel."""
+
+    brand_id: str
+    slug: str
+    address: str
+    accounts: dict[str, str]
+
+
+@dataclass(slots=True)
+class Installation:
+    """A product in a folder of its own. `sink` is every customer's mail server."""
+
+    product: Product
+    sink: SimulatedMailServer
+    shops: tuple[Shop, ...]
+    api: Api
+
+    @property
+    def data(self) -> Path:
+        """Its data folder."""
+        return self.product.folder / "data"
+
+    @property
+    def smtp(self) -> tuple[str, int]:
+        """Where it takes mail."""
+        host, _, port = self.product.smtp.partition(":")
+        return host, int(port)
+
+    def start(self, crashpoint: str = "") -> float | None:
+        """Starts it, armed or not; returns the seconds until it was ready, or None when the point was met before."""
+        self.product.extra.pop(CRASHPOINT, None)
+        if crashpoint:
+            self.product.extra[CRASHPOINT] = crashpoint
+        try:
+            return self.product.start()
+        except RuntimeError:
+            assert self.product.process is not None
+            if crashpoint and self.product.process.poll() == KILLED:
+                return None
+            raise
+
+    def ended(self) -> bool:
+        """Whether the process is gone."""
+        return self.product.process is None or self.product.process.poll() is not None
+
+    def log(self) -> str:
+        """What it wrote so far."""
+        return (self.product.folder / "log.txt").read_text("utf-8", "replace")
+
+    def database(self, service: str) -> contextlib.closing[sqlite3.Connection]:
+        """A service's database, read only."""
+        return contextlib.closing(sqlite3.connect(f"file:{self.data / service}.db?mode=ro", uri=True))
+
+    def drain(self, deadline_s: float = 60.0) -> None:
+        """Returns when nothing is on its way any more: every group at the end, every delivery settled, all indexed."""
+        wait_until(self._drained, deadline_s)
+
+    def _drained(self) -> bool:
+        health = self.api.call("GET", "/operations/health")
+        behind = [lag for one in health["services"] for lag in one["lags"] if lag["position"] < lag["end"]]
+        if behind or any(
+            stage["waiting"] for one in health["services"] for stage in one["stages"] if stage["name"] != "sending"
+        ):
+            return False
+        with self.database("intake") as intake:
+            return intake.execute(UNSETTLED).fetchone() is None
+
+
+def prepare(folder: Path) -> tuple[tuple[Shop, ...], str]:
+    """Fills an empty folder with two working shops and a token; returns both. Copy it instead of making it again."""
+    product = Product(folder, free_address(), free_address(), "", {"ASCOLTO_MODELS": "0"})
+    shops = []
+    for name, address in BRANDS:
+        made = json.loads(product.command("init", "--brand", name, "--email", address, "--json"))
+        shops.append(Shop(made["brand"], made["slug"], address, made["accounts"]))
+    return tuple(shops), product.command("token", "create", "--name", "faults", "--scope", "admin", "--quiet")
+
+
+@contextlib.contextmanager
+def installed(folder: Path, template: tuple[Path, tuple[Shop, ...], str], **settings: str) -> Iterator[Installation]:
+    """A copy of a prepared folder with free ports and a mail server; whatever runs at the end is ended."""
+    source, shops, token = template
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(source / "data", folder / "data", ignore=shutil.ignore_patterns("lock", "control*"))
+    sink = SimulatedMailServer()
+    sink.start()
+    extra: dict[str, str] = {"ASCOLTO_MODELS": "0", "ASCOLTO_CHAT_PER_MINUTE": "1000000", **settings}
+    product = Product(folder, free_address(), free_address(), f"smtp://{sink.host}:{sink.port}", extra)
+    api = Api(product.url, token)
+    try:
+        yield Installation(product, sink, shops, api)
+    finally:
+        api.client.close()
+        if product.process is not None and product.process.poll() is None:
+            product.kill()
+        sink.stop()
+
+
+def answer(value: Any) -> dict[str, Any]:
+    """A JSON object, checked to be one."""
+    assert isinstance(value, dict)
+    return value

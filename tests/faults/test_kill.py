@@ -1,0 +1,50 @@
+"""Scenario 1: nothing acknowledged is lost and nothing is doubled, wherever the process is killed.
+
+`SEEDS` says how many seeds (3 meet every point once), `START` the first. A seed that passed is noted in `FAULTS_DONE`
+(a file, when set) and passed over by the next run, so that a long sweep can be interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from services.kit.crash import POINTS
+from tests.faults.installation import Shop
+from tests.faults.sweep import PARTS, live_through, points_of
+
+START = int(os.environ.get("START", "1"))
+SEEDS = range(START, START + int(os.environ.get("SEEDS", "3")))
+_READY_S = 20.0  # 3 s are promised on a machine of one's own; this one is shared by the whole suite
+
+
+def _passed(seed: int) -> bool:
+    done = os.environ.get("FAULTS_DONE")
+    return bool(done and Path(done).exists() and f"| {seed} |" in Path(done).read_text("utf-8"))
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_nothing_is_lost_or_doubled_wherever_the_process_is_killed(
+    tmp_path: Path, template: tuple[Path, tuple[Shop, ...], str], seed: int
+) -> None:
+    if _passed(seed):
+        pytest.skip(f"seed {seed} has passed before")
+    outcome = live_through(tmp_path / "one", template, seed, contacts=int(os.environ.get("CONTACTS", "2000")))
+    sys.stdout.write(f"\n{outcome.line()} met {outcome.met} missed {outcome.missed}\n")
+    assert outcome.violations == [], f"seed {seed}"
+    assert outcome.kills == len(points_of(seed))
+    assert len(outcome.met) >= len(points_of(seed)) // 2, f"seed {seed} met only {outcome.met}"
+    assert max(outcome.ready_s) <= _READY_S, f"seed {seed}: {outcome.ready_s}"
+    if done := os.environ.get("FAULTS_DONE"):
+        with Path(done).open("a", encoding="utf-8") as file:
+            file.write(outcome.line() + "\n")
+
+
+def test_three_seeds_meet_every_point() -> None:
+    met = {armed.partition(":")[0] for seed in range(PARTS) for armed in points_of(seed)}
+    assert met - {""} == POINTS
