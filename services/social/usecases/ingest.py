@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from services.kit import crash
 from services.kit.clock import Clock
 from services.kit.ids import new_id
 from services.kit.uow import Database, Event, Mode, Uow
@@ -78,7 +79,9 @@ class Ingest:
         fresh = self._prepare(source, list(first.values()), now, mode, keep_all=keep_all)
         alike = {row.id: self._alike(row) for row in fresh}
         if fresh or cursor is not None:
+            crash.point("social.before_commit")
             known |= self.database.write(_Storing(self, source, fresh, alike, now, cursor))
+            crash.point("social.after_commit")
         kept = {row.external_id: row.id for row in fresh}
         return [_taken(post, known, kept) for post in posts]
 
