@@ -61,7 +61,7 @@ bench: setup-dev ## Measures speed beside a probe of the same run; BENCH_FULL=1 
 lint: setup-dev ## Checks format, lint, types, import contracts, file lengths and the contract's freshness.
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/mypy services tests benchmarks
+	@$(BIN)/mypy services benchmarks
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest -q tests/rules
 

@@ -13,18 +13,13 @@ from ascolto.social.v1.events_pb2 import MentionSeen
 from services.desk.domain.roles import MENTIONS_READ, TICKETS_READ
 from services.desk.live.feed import Change, LiveFeed
 from services.desk.live.presence import Presence
+from services.desk.wire import CONSUMES
 from services.kit import topics
 from services.kit.bus import Log, Record
 from services.kit.bus.tail import Tail
 from services.kit.clock import Clock
 from services.kit.log import logger
 
-CONSUMES = {
-    topics.TICKETS: frozenset({"TicketOpened", "TicketChanged", "InteractionRecorded", "InteractionChanged"}),
-    topics.MENTIONS: frozenset({"MentionSeen", "MentionScored", "MentionRemoved"}),
-    topics.ALERTS: frozenset({"AlertRaised", "AlertChanged"}),
-    topics.DELIVERIES: frozenset({"DeliveryChanged"}),
-}
 _WAIT_S = 0.3  # how often absent people are looked for, and how soon the loop stops
 
 

@@ -239,8 +239,8 @@ def _answer(raw: bytes) -> Answer:
 
 def _warm_up() -> None:
     """Loads what parsing loads lazily, so that the first mail does not pay for it, nor its memory count as the mail's."""
-    import charset_normalizer  # noqa: F401
-    import tnefparse  # noqa: F401
+    import charset_normalizer  # noqa: F401 (loaded before the child gives up its rights)
+    import tnefparse  # noqa: F401 (as above)
 
     parse_mail(
         b"From: a@example.org\nSubject: warm up\nContent-Type: text/html; charset=us-ascii\n\n"

@@ -71,7 +71,7 @@ class OperationsServicer(Base):
             disk_used_bytes=disk.used,
         )
 
-    def ListDeadLetters(self, request: pb.ListDeadLettersRequest, context: Any) -> pb.ListDeadLettersResponse:  # noqa: N802, ARG002
+    def ListDeadLetters(self, request: pb.ListDeadLettersRequest, context: Any) -> pb.ListDeadLettersResponse:  # noqa: N802, ARG002 (as above)
         """A page of what waits, oldest first."""
         letters, following = self._letters.list(
             limit=min(request.page.limit or 50, _MAX_PAGE), after=request.page.after
@@ -83,7 +83,7 @@ class OperationsServicer(Base):
             handled_since=self._letters.handled_since(0),
         )
 
-    def ReplayDeadLetters(self, request: pb.ReplayDeadLettersRequest, context: Any) -> pb.ReplayDeadLettersResponse:  # noqa: N802, ARG002
+    def ReplayDeadLetters(self, request: pb.ReplayDeadLettersRequest, context: Any) -> pb.ReplayDeadLettersResponse:  # noqa: N802, ARG002 (as above)
         """Runs parked records through their own group's handler. Raises `Invalid` when nothing was named."""
         if not request.ids and not request.all and not request.reason_kind:
             raise Invalid("Name the dead letters to replay, a kind of reason, or all.", field="ids")

@@ -63,7 +63,7 @@ def until(claim: Callable[[], Any], what: str, seconds: float = 8.0) -> None:
     end = time.monotonic() + seconds
     while not claim():
         assert time.monotonic() < end, what
-        time.sleep(0.02)
+        time.sleep(0.02)  # sleep: the pause of a wait on a condition
 
 
 def test_keys_walk_the_list_and_open_the_ticket(page: Page, desk: tuple[str, Any]) -> None:

@@ -70,7 +70,7 @@ def send(platform: Platform, text: str = "Ci spiace molto.", *, allow: str = "12
         settings={"base_url": f"http://127.0.0.1:{port}", "allow_hosts": allow},
         secrets={"user_token": "t"},
     )
-    tools: Any = Tools(settings=None, keys=None, clock=None, egress=Egress(), blobs=None, data=None)  # type: ignore[arg-type]
+    tools: Any = Tools(settings=None, keys=None, clock=None, egress=Egress(), blobs=None, data=None)  # type: ignore[arg-type]  # the test knows what it made
     outbound = Outbound(delivery_id="dlv_1", reply_id="int_1", ticket_id="tkt_1", text=text, in_reply_to="77")
     return XChannel(tools).send(outbound, account)
 

@@ -74,7 +74,7 @@ def test_a_linked_ticket_is_not_replaced() -> None:
 
 def test_risk_rises_with_tone_reach_and_speed_and_falls_with_age_and_answers() -> None:
     def risk(**changes: object) -> float:
-        return mentions.risk(replace(POST, **changes), NOW + timedelta(hours=1))  # type: ignore[arg-type]
+        return mentions.risk(replace(POST, **changes), NOW + timedelta(hours=1))  # type: ignore[arg-type]  # the test knows what it made
 
     assert risk(negative=0.9) > risk(negative=0.1)
     assert risk(negative=0.9, reach=100_000) > risk(negative=0.9)

@@ -45,8 +45,8 @@ def test_every_element_is_read() -> None:
     assert isinstance(author, Field)
     assert (author.value, language, followers) == (
         "gino",
-        Field("lang", "it", "", language.position),  # type: ignore[union-attr]
-        Field("followers", "10000", ">", followers.position),  # type: ignore[union-attr]
+        Field("lang", "it", "", language.position),  # type: ignore[union-attr]  # the test knows what it made
+        Field("followers", "10000", ">", followers.position),  # type: ignore[union-attr]  # the test knows what it made
     )
     assert isinstance(link, Field)
 
