@@ -46,7 +46,7 @@ class StoredFile:
     content_id: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class ContactFrame:
     """What intake knows of a contact beside what the channel found in it."""
 

@@ -30,7 +30,9 @@ class Dispatcher:
     def __init__(self, mounts: Sequence[Mount], *, checks: Sequence[Check], metrics: CollectorRegistry) -> None:
         self._mounts = sorted(mounts, key=lambda mount: len(mount.prefix), reverse=True)
         self._checks, self._metrics = checks, metrics
-        self._log = log.logger("http")
+        self._log = log.logger("http").bind()  # bound once: a lazy logger binds anew for each request
+        self._counted: dict[tuple[str, int], Any] = {}
+        self._timed: dict[str, Any] = {}
         self._requests = Counter(
             "ascolto_http_requests_total", "Requests by area and status class.", ["area", "status"], registry=metrics
         )
@@ -75,8 +77,7 @@ class Dispatcher:
             await mount.app(scope, receive, note)
         finally:
             took = time.perf_counter() - started
-            self._requests.labels(mount.prefix, f"{status // 100}xx").inc()
-            self._seconds.labels(mount.prefix).observe(took)
+            self._count(mount.prefix, status // 100, took)
             self._log.debug(
                 "http.request",
                 area=mount.prefix,
@@ -84,6 +85,17 @@ class Dispatcher:
                 status=status,
                 duration_ms=round(took * 1000),
             )
+
+    def _count(self, area: str, status_class: int, took_s: float) -> None:
+        """Looks each series up once: `labels` takes a lock and builds a key."""
+        counted = self._counted.get((area, status_class))
+        if counted is None:
+            counted = self._counted[area, status_class] = self._requests.labels(area, f"{status_class}xx")
+        counted.inc()
+        timed = self._timed.get(area)
+        if timed is None:
+            timed = self._timed[area] = self._seconds.labels(area)
+        timed.observe(took_s)
 
     async def _healthz(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         await answer(send, 200, {"status": "alive"})

@@ -26,6 +26,7 @@ class Keys:
         if len(master) < 32:
             raise Invalid("The installation's key is shorter than 32 bytes; restore the file `key` from a backup.")
         self._master = master
+        self._derived: dict[str, bytes] = {}
 
     @classmethod
     def open(cls, folder: Path) -> Keys:
@@ -58,7 +59,10 @@ class Keys:
 
     def sign(self, purpose: str, data: bytes) -> bytes:
         """HMAC-SHA256 of `data` under the purpose's key."""
-        return hmac.new(self.derive(purpose), data, hashlib.sha256).digest()
+        key = self._derived.get(purpose)
+        if key is None:
+            key = self._derived[purpose] = self.derive(purpose)
+        return hmac.digest(key, data, "sha256")
 
     def verify(self, purpose: str, data: bytes, signature: bytes) -> bool:
         """Whether `signature` is ours, in constant time."""

@@ -103,6 +103,7 @@ class Hooks:
     def __init__(self, *, directory: Directory, acceptor: Acceptor, clock: Clock, metrics: CollectorRegistry) -> None:
         self._directory, self._acceptor, self._clock = directory, acceptor, clock
         self._coalescers: dict[int, Coalescer] = {}
+        self._series: dict[tuple[str, int], Counter] = {}
         self._answers = Counter(
             "ascolto_intake_hooks_total",
             "Requests to hooks, by channel and status.",
@@ -120,7 +121,7 @@ class Hooks:
 
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._answers.labels(channel, str(message["status"])).inc()
+                self._count(channel, message["status"])
             await send(message)
 
         try:
@@ -138,6 +139,12 @@ class Hooks:
             await http.fail(counted, error)
         except ConnectionError:
             return
+
+    def _count(self, channel: str, status: int) -> None:
+        series = self._series.get((channel, status))
+        if series is None:
+            series = self._series[channel, status] = self._answers.labels(channel, str(status))
+        series.inc()
 
     async def _answer(self, account: Account, scope: Scope, receive: Receive, send: Send) -> None:
         channel = self._directory.channels[account.channel]
