@@ -28,6 +28,7 @@ from services.social.notifying import NotifierWorker, Outlets
 from services.social.ports import Scored
 from services.social.rpc import SocialService
 from services.social.rpc.deps import Deps
+from services.social.sources import kinds
 from services.social.store import config, mentions
 from services.social.store.config import Watch
 from services.social.store.mentions import TONES
@@ -115,6 +116,7 @@ class Housekeeping:
 def build(parts: Parts) -> Service:
     """The service with its calls, the detector, the readers of sources and the notifier."""
     database, clock = parts.database, parts.clock
+    kinds()  # their libraries are loaded now, not inside the first transaction that names one
     watching = Watching(database)
     ingest = Ingest(
         database=database,
