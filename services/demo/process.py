@@ -27,6 +27,7 @@ class Product:
     smtp_out: str
     extra: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
+    program: tuple[str, ...] = ("services",)  # the module to run, and what it is given before `run`
 
     @property
     def url(self) -> str:
@@ -67,7 +68,7 @@ class Product:
         began = time.monotonic()
         with (self.folder / "log.txt").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "services", "run"], env=self.environment, stdout=log, stderr=log
+                [sys.executable, "-m", *self.program, "run"], env=self.environment, stdout=log, stderr=log
             )
         while not self._ready():
             if self.process.poll() is not None or time.monotonic() - began > _READY_S:
