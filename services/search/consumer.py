@@ -31,9 +31,10 @@ from services.search.usecases.apply import Work, index_changes
 from services.search.usecases.generations import Generations
 
 GROUP = "search"
-_BATCH = 1000
-_FEW = 200  # a batch below this waits for the window, unless all was quiet
-_WINDOW_S = 0.15  # commits under load are this far apart; the first after quiet is at once
+_BATCH = 3000
+_WINDOW_S = 0.15  # commits are at least this far apart; the first after quiet is at once
+_WIDE_S = 0.4  # under load: the less often, the fewer small segments there are to merge
+_FEW = 200  # more than these in a window are load
 _ROWS = 500  # versions a transaction, about 7 ms
 _WAIT_S = 0.3
 _PAUSE_S, _LONGEST_PAUSE_S = 0.1, 15.0
@@ -61,7 +62,7 @@ class Indexer:
         self._generations, self._database, self._log, self._blobs = generations, database, event_log, blobs
         self._clock = clock
         self._next: dict[Place, int] = {}
-        self._committed_at = 0.0
+        self._committed_at, self._last = 0.0, 0
         self.handled = 0
         self.paused = ""
 
@@ -117,13 +118,14 @@ class Indexer:
         count = sum(len(records) for records in batch.values())
         if count == 0:
             return 0
+        window = _WIDE_S if self._last >= _FEW else _WINDOW_S
         since = time.monotonic() - self._committed_at
-        if stop is not None and count < _FEW and since < _WINDOW_S:
-            stop.wait(_WINDOW_S - since)
+        if stop is not None and count < _BATCH and since < window:
+            stop.wait(window - since)
             batch = self._read()
             count = sum(len(records) for records in batch.values())
         self._apply(batch)
-        self._committed_at = time.monotonic()
+        self._committed_at, self._last = time.monotonic(), count
         self.handled += count
         return count
 

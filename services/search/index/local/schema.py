@@ -7,13 +7,14 @@ phrases, names and typos; `codes` what is found as typed. Exact fields are fast,
 from __future__ import annotations
 
 import zlib
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 import tantivy
 
 from services.search.domain import codes
-from services.search.domain.document import OF_A_TICKET, TICKET, Document
+from services.search.domain.document import CUSTOMER, OF_A_TICKET, TICKET, Document
 from services.search.domain.words import LANGUAGES, composed, guess_language
 from services.search.ports import IndexDamaged
 
@@ -27,6 +28,14 @@ EXACT = (
 )  # fmt: skip
 MOMENTS = {"at": "at", "created": "created", "solved": "solved", "due": "due"}
 WORDS = ("title", "words", "sender", "recipient", "files", "codes")
+_SINGLE = (
+    "state", "agent", "team", "lang", "tone", "account", "direction", "ticket_id", "customer_id", "author_id",
+    "created", "solved", "due", "number",
+)  # fmt: skip
+_SINGLE_OF = attrgetter(
+    "state", "agent", "team", "language", "tone", "account_id", "direction", "ticket_id", "customer_id", "author_id",
+    "opened_us", "solved_us", "due_us", "number",
+)  # fmt: skip
 _UNSOLVED = frozenset({"new", "open", "waiting"})
 _DECODER = msgspec.msgpack.Decoder(Document)
 _ENCODER = msgspec.msgpack.Encoder()
@@ -76,7 +85,9 @@ def order_key(document: Document) -> int:
 
 
 def languages_of(document: Document, text: str) -> tuple[str, ...]:
-    """In which languages a text is stemmed: its own, or all when it is short and nobody can tell."""
+    """In which languages a text is stemmed: its own, or all when it is short and nobody can tell. Names are not."""
+    if document.kind == CUSTOMER and not document.text:
+        return ()
     known = document.language[:2]
     if known in LANGUAGES:
         return (known,)
@@ -125,14 +136,7 @@ def to_tantivy(document: Document, schema: tantivy.Schema) -> tantivy.Document:
 
 
 def _add_exact(document: Document, fields: dict[str, Any], flags: list[str]) -> None:
-    single = (
-        ("state", document.state), ("agent", document.agent), ("team", document.team), ("lang", document.language),
-        ("tone", document.tone), ("account", document.account_id), ("direction", document.direction),
-        ("ticket_id", document.ticket_id), ("customer_id", document.customer_id), ("author_id", document.author_id),
-        ("created", document.opened_us), ("solved", document.solved_us), ("due", document.due_us),
-        ("number", document.number),
-    )  # fmt: skip
-    fields.update((name, value) for name, value in single if value)
+    fields.update({name: value for name, value in zip(_SINGLE, _SINGLE_OF(document), strict=True) if value})
     if document.tags:
         fields["tag"] = list(document.tags)
     if flags:
