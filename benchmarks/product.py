@@ -82,6 +82,16 @@ class Product:
             time.sleep(0.1)
 
 
+def command(*arguments: str, data: Path) -> str:
+    """What a command of the product prints, run beside the process that holds the folder."""
+    return _command(*arguments, environment=_environment(data))
+
+
+def _environment(data: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ASCOLTO_")}
+    return kept | {"ASCOLTO_DATA": str(data), "PYTHONPATH": f"{ROOT}:{ROOT / 'proto' / 'python'}"}
+
+
 def _command(*arguments: str, environment: dict[str, str]) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "services", *arguments], env=environment, cwd=ROOT, check=True, capture_output=True
@@ -96,13 +106,10 @@ def product(data: Path, *, intake_alone: bool = False) -> Iterator[Product]:
     `intake_alone` leaves out all other services: accounts are unknown then, tokens are those of the run before.
     """
     http, smtp = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ASCOLTO_")}
-    environment |= {
-        "ASCOLTO_DATA": str(data),
+    environment = _environment(data) | {
         "ASCOLTO_HTTP": http,
         "ASCOLTO_SMTP": smtp,
         "ASCOLTO_LOG_LEVEL": "warning",
-        "PYTHONPATH": f"{ROOT}:{ROOT / 'proto' / 'python'}",
     }
     kept = data / "bench-token"
     if not kept.exists():
