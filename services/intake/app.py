@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ascolto.intake.v1 import service_pb2_grpc as rpc_stubs
@@ -27,6 +28,8 @@ from services.intake.web.pages import Pages
 from services.intake.workers import Listeners, PendingParser
 from services.kit.app import Check, Mount, Service, Worker
 from services.kit.config import HostPort
+from services.kit.sweep import BlobSweeper
+from services.kit.uow import Database
 
 if TYPE_CHECKING:
     from services.kit.backends import Parts
@@ -130,6 +133,7 @@ def _workers(
         )
         for number in range(SENDERS)
     ]
+    workers.append(BlobSweeper("intake", parts.blobs, parts.clock, partial(_known_contacts, parts.database)))
     workers.append(PendingParser(replayer, parts.database, parts.leases, parts.clock, acceptor))
     workers.append(Listeners(parts.database, directory, door, parts.leases, parts.clock))
     settings = parts.settings
@@ -141,6 +145,11 @@ def _workers(
         where = HostPort.parse(settings.lmtp)
         workers.append(SmtpListener(door, ListenerOptions(where=where, lmtp=True, host_name=host)))
     return workers
+
+
+def _known_contacts(database: Database, ids: Sequence[str]) -> set[str]:
+    with database.read() as reader:
+        return inbound_store.known_contacts(reader, ids)
 
 
 def _close(kinds: Iterable[Channel]) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import grpc
 
 from ascolto.tickets.v1.service_pb2_grpc import add_TicketsServicer_to_server
 from services.kit.app import Check, Service
 from services.kit.backends import Parts
+from services.kit.sweep import BlobSweeper
+from services.kit.uow import Database
 from services.tickets.clients import IntakeBrands
 from services.tickets.consumer import Consumer
 from services.tickets.rpc import TicketsService
+from services.tickets.store import interactions
 from services.tickets.workers import Closer
 
 
@@ -28,9 +32,14 @@ def build(parts: Parts) -> Service:
         database=parts.database,
         rpc=(_adder(service),),
         consumers=consumer.consumptions(),
-        workers=(brands, closer),
+        workers=(brands, closer, BlobSweeper("tickets", parts.blobs, parts.clock, partial(_known, parts.database))),
         checks=(Check("database", parts.database.ping),),
     )
+
+
+def _known(database: Database, ids: Sequence[str]) -> set[str]:
+    with database.read() as reader:
+        return interactions.known(reader, ids)
 
 
 def _adder(service: TicketsService) -> Callable[[grpc.Server], None]:

@@ -200,3 +200,13 @@ def _raw(row: Row) -> RawRow:
 def _quarantined(row: Row) -> Quarantined:
     values = _QUARANTINED.values(row)
     return Quarantined(**values)  # type: ignore[arg-type]  # the columns have the fields' types
+
+
+_KNOWN_CONTACTS = Sql(
+    "SELECT id FROM inbound_raw WHERE id IN (:ids...) UNION SELECT contact_id FROM inbound_event WHERE contact_id IN (:ids...)"
+)
+
+
+def known_contacts(reader: Reader, ids: Sequence[str]) -> set[str]:
+    """Which of these contacts there are. Reads a whole table: for the sweep, not for people."""
+    return {str(row[0]) for row in reader.rows(_KNOWN_CONTACTS, {"ids": list(ids)})}
