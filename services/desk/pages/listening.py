@@ -298,7 +298,7 @@ def why(tongue: Tongue, detail: AlertDetail) -> list[tuple[str, str]]:
         )
         found.append((tongue.text("Threshold"), now))
     found += [
-        (tongue.text("How it came about"), detail.threshold_reason),
+        (tongue.text("How it came about"), tongue.word("threshold", detail.threshold_reason)),
         (tongue.text("Nearly fired"), detail.nearest),
     ]
     return [(name, value) for name, value in found if value]
@@ -320,7 +320,8 @@ def timeline(tongue: Tongue, detail: AlertDetail, name: Callable[[str], str]) ->
     for step in detail.timeline:
         at = moment(step, "at")
         by = f", {name(step.by)}" if step.by and not step.by.startswith("svc_") else ""
-        detail_text = f": {plain(step.detail, 160)}" if step.detail else ""
+        said = tongue.word("severity", step.detail) if step.detail in SEVERITY_KINDS else plain(step.detail, 160)
+        detail_text = f": {said}" if said else ""
         kind = "done" if step.act in done else "bad" if step.act in ("first", "raised", "escalate", "escalated") else ""
         found.append(Step(tongue.when(at) if at else "", f"{tongue.word('act', step.act)}{by}{detail_text}", kind))
     return found

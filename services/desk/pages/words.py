@@ -19,8 +19,9 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "severity": ("notice", "serious", "crisis"),
     "act": (
         "first", "raised", "updated", "claim", "claimed", "assign", "assigned", "mute", "muted", "unmute", "unmuted",
-        "escalate", "escalated", "resolve", "resolved", "false_alarm", "link_ticket", "answered", "notified",
+        "escalate", "escalated", "resolve", "resolved", "false_alarm", "link_ticket", "answered", "notified", "told", "severity", "ended",
     ),
+    "threshold": ("learned",),
     "account state": ("on", "off", "failing", "limited"),
     "index state": ("ready", "catching_up", "rebuilding", "damaged", "absent"),
     "role": ("agent", "supervisor", "reputation", "operations", "admin"),

@@ -88,7 +88,7 @@ class AlertCalls(Calls):
             query=watch.query if watch else "",
             series=f"{row.watch_name} × {row.source} × negative",
             threshold=row.threshold,
-            threshold_reason="the series' own high, learned from what is usual for it",
+            threshold_reason="learned",
             first=wire.mention(evidence[0]) if evidence else None,
             widest=wire.mention(widest) if widest else None,
         )
