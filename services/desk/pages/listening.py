@@ -320,7 +320,7 @@ def timeline(tongue: Tongue, detail: AlertDetail, name: Callable[[str], str]) ->
     for step in detail.timeline:
         at = moment(step, "at")
         by = f", {name(step.by)}" if step.by and not step.by.startswith("svc_") else ""
-        said = tongue.word("severity", step.detail) if step.detail in SEVERITY_KINDS else plain(step.detail, 160)
+        said = tongue.word("severity", step.detail) if step.detail in words.SEVERITY_KINDS else plain(step.detail, 160)
         detail_text = f": {said}" if said else ""
         kind = "done" if step.act in done else "bad" if step.act in ("first", "raised", "escalate", "escalated") else ""
         found.append(Step(tongue.when(at) if at else "", f"{tongue.word('act', step.act)}{by}{detail_text}", kind))
