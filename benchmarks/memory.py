@@ -9,6 +9,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 from ascolto.social.v1.service_pb2 import PutSourceRequest
 from ascolto.social.v1.service_pb2_grpc import SocialStub
@@ -102,7 +103,7 @@ def size() -> list[Row]:
             _post_mention(running, source)
             _send_mail(running)
             for number in range(20):
-                get(f"{running.url}/api/v1/search?q={words(number).split()[0]}", running.token)
+                get(f"{running.url}/api/v1/search?q={quote(words(number).split()[0])}", running.token)
             running.wait_searchable(200)
             memory = _settled(running)
         starts = []

@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,10 +100,11 @@ def _command(*arguments: str, environment: dict[str, str]) -> str:
 
 
 @contextlib.contextmanager
-def product(data: Path, *, intake_alone: bool = False) -> Iterator[Product]:
+def product(data: Path, *, intake_alone: bool = False, under: Sequence[str] = ()) -> Iterator[Product]:
     """The product on a data folder (made ready if empty), until the block ends.
 
     `intake_alone` leaves out all other services: accounts are unknown then, tokens are those of the run before.
+    `under` is a command that starts the product's and ends with it, such as a tracer.
     """
     http, smtp = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     environment = _environment(data) | {
@@ -119,7 +120,8 @@ def product(data: Path, *, intake_alone: bool = False) -> Iterator[Product]:
     token = kept.read_text()
     module = ["benchmarks.park"] if intake_alone else ["services", "run"]
     with (data / "bench.log").open("ab") as log:
-        process = subprocess.Popen([sys.executable, "-m", *module], env=environment, cwd=ROOT, stdout=log, stderr=log)
+        starts = [*under, sys.executable, "-m", *module]
+        process = subprocess.Popen(starts, env=environment, cwd=ROOT, stdout=log, stderr=log)
     try:
         ready = wait_ready(f"http://{http}/readyz")
         accounts: dict[str, str] = {}
@@ -128,7 +130,11 @@ def product(data: Path, *, intake_alone: bool = False) -> Iterator[Product]:
             accounts = {item["channel"]: item["id"] for item in items}
         yield Product(f"http://{http}", smtp, token, accounts, process, data, ready)
     finally:
-        _end(process)
+        _end(process, told=_first_child(process.pid) if under else process.pid)
+
+
+def _first_child(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
 
 @contextlib.contextmanager
@@ -140,11 +146,11 @@ def probe(folder: Path) -> Iterator[str]:
         wait_ready(f"http://127.0.0.1:{port}/")
         yield f"http://127.0.0.1:{port}/"
     finally:
-        _end(process)
+        _end(process, told=process.pid)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.send_signal(signal.SIGTERM)
+def _end(process: subprocess.Popen[bytes], *, told: int) -> None:
+    os.kill(told, signal.SIGTERM)
     try:
         process.wait(25)
     except subprocess.TimeoutExpired:

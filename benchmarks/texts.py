@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+from functools import lru_cache
 
+_DIFFERENT = 2_000
 _WORDS = [
     "ordine",
     "pacco",
@@ -61,8 +63,8 @@ _WORDS = [
 ]
 
 
-def words(number: int, size_bytes: int = 880) -> str:
-    """A text of about `size_bytes` that is always the same for a number."""
+@lru_cache(maxsize=2 * _DIFFERENT)
+def _text(number: int, size_bytes: int) -> str:
     source = random.Random(number)
     chosen: list[str] = []
     length = 0
@@ -71,6 +73,11 @@ def words(number: int, size_bytes: int = 880) -> str:
         chosen.append(word)
         length += len(word) + 1
     return " ".join(chosen)
+
+
+def words(number: int, size_bytes: int = 880) -> str:
+    """A text of about `size_bytes` that is always the same for a number; made once, so that the client is no brake."""
+    return _text(number % _DIFFERENT, size_bytes)
 
 
 def contact(number: int, run: str = "b") -> bytes:
