@@ -49,6 +49,7 @@ class SimulatedMailServer:
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _server: asyncio.Server | None = None
     _loop: asyncio.AbstractEventLoop | None = None
+    _thread: threading.Thread | None = None
     _release: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
@@ -62,7 +63,8 @@ class SimulatedMailServer:
         listener = bind(HostPort(self.host, self.port), "The demo's mail server")
         self.port = listener.getsockname()[1]
         self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, name="demo-mail", daemon=True).start()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="demo-mail", daemon=True)
+        self._thread.start()
 
         async def serve() -> asyncio.Server:
             return await asyncio.get_running_loop().create_server(
@@ -74,9 +76,18 @@ class SimulatedMailServer:
     def stop(self) -> None:
         """Stops listening."""
         self._release.set()
-        if self._server is not None and self._loop is not None:
-            self._loop.call_soon_threadsafe(self._server.close)
-            self._loop.call_soon_threadsafe(self._loop.stop)
+        if self._server is None or self._loop is None or self._thread is None:
+            return
+        asyncio.run_coroutine_threadsafe(self._end(self._server), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    @staticmethod
+    async def _end(server: asyncio.Server) -> None:
+        server.close()
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
 
     def fail_next(self, *kinds: str) -> None:
         """The next mails meet these faults, one each."""
