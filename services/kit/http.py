@@ -203,7 +203,8 @@ class HttpServer:
     def stop(self) -> None:
         """Takes no new connections, lets answers under way finish for 5 s, closes."""
         self._server.should_exit = True
-        self._thread.join(timeout=_GRACE_S + 5)
+        if self._thread.ident is not None:  # the start failed before it
+            self._thread.join(timeout=_GRACE_S + 5)
         self._socket.close()
 
 

@@ -56,6 +56,12 @@ class Loop:
         self.last_error = ""
         self.thread = threading.Thread(target=self._run, name=worker.name, daemon=True)
 
+    def prepare(self) -> None:
+        """What can only fail by a wrong setting is tried before anything runs."""
+        prepare = getattr(self._worker, "prepare", None)
+        if prepare is not None:
+            prepare()
+
     def _run(self) -> None:
         pause = 0.2
         while not self._stop.is_set():
@@ -85,7 +91,9 @@ class Runner:
         self.loops = [Loop(worker, self._stop) for worker in workers]
 
     def start(self) -> None:
-        """Starts every worker's thread."""
+        """Starts every worker's thread, once each that has a `prepare` was ready. Raises what that raises: a taken port."""
+        for loop in self.loops:
+            loop.prepare()
         for loop in self.loops:
             loop.thread.start()
 
@@ -97,6 +105,8 @@ class Runner:
                 act()
         deadline = time.monotonic() + _STOP_S
         for loop in self.loops:
+            if loop.thread.ident is None:  # the start failed before it
+                continue
             loop.thread.join(timeout=max(0.0, deadline - time.monotonic()))
         return [loop.thread.name for loop in self.loops if loop.thread.is_alive()]
 

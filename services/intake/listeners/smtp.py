@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import socket
 import ssl
 import threading
 import time
@@ -28,6 +29,7 @@ from services.intake.ports import Door, RawContact, Route
 from services.kit import log
 from services.kit.config import HostPort
 from services.kit.errors import AscoltoError, Forbidden, Unavailable
+from services.kit.http import bind
 
 _log = log.logger("intake")
 _LINE_BYTES = 1024 * 1024  # RFC 5321 says 1,000; a refusal of longer ones would be permanent and lose the mail
@@ -59,6 +61,14 @@ class SmtpListener:
         self._options = options
         self._door = door
         self.handler: Handler | None = None
+        self._socket: socket.socket | None = None
+
+    def prepare(self) -> None:
+        """Takes the address, so that a wrong one is told before anything runs. Raises `Unavailable` when it is taken."""
+        self._socket = self._bound()
+
+    def _bound(self) -> socket.socket:
+        return bind(self._options.where, "ASCOLTO_LMTP" if self._options.lmtp else "ASCOLTO_SMTP")
 
     def run(self, stop: threading.Event) -> None:
         """Listens until `stop`. Raises `Unavailable` when the address is taken. Sessions in the middle end with 421."""
@@ -69,13 +79,8 @@ class SmtpListener:
         options = self._options
         with ThreadPoolExecutor(max_workers=2, thread_name_prefix=self.name) as pool:
             handler = self.handler = Handler(self._door, options, pool)
-            try:
-                server = await loop.create_server(lambda: _protocol(handler, options, loop), options.where.host, options.where.port)  # fmt: skip
-            except OSError as error:
-                setting = "ASCOLTO_LMTP" if options.lmtp else "ASCOLTO_SMTP"
-                raise Unavailable(
-                    f"Mail cannot be received on {options.where}: {error.strerror or error}. Set {setting} to a free host:port."
-                ) from error
+            taken, self._socket = self._socket or self._bound(), None
+            server = await loop.create_server(lambda: _protocol(handler, options, loop), sock=taken)
             self.port = server.sockets[0].getsockname()[1]
             self.ready.set()
             _log.info("smtp.listening", port=self.port, lmtp=options.lmtp)
