@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from tests.faults.installation import Shop, prepare
+from tests.faults.installation import Prepared, prepare
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[Shop, ...], str]:
-    """Folder, shops and token of an installation with two brands, never started."""
-    folder = tmp_path_factory.mktemp("template")
-    shops, token = prepare(folder)
-    return folder, shops, token
+def template(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    """An installation with two brands, an agent and a token."""
+    return prepare(tmp_path_factory.mktemp("template"))

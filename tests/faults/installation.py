@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 import socket
 import sqlite3
@@ -12,11 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from services.__main__ import commands, wire
 from services.demo.mailbox import SimulatedMailServer
 from services.demo.process import Api, Product
+from services.kit.application import Application
+from services.kit.config import Settings
 from tests.kitlib import wait_until
 
 BRANDS = (("Lumaca", "care@lumaca.example"), ("Brezza", "help@brezza.example"))
+AGENT = "elisa.monti@lumaca.example"
 CRASHPOINT = "ASCOLTO_CRASHPOINT"
 KILLED = -9
 # What is on its way. An answer behind one of which nobody knows whether it arrived waits for a person, by rule.
@@ -42,6 +45,16 @@ class Shop:
     slug: str
     address: str
     accounts: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An installation that was made and never started."""
+
+    folder: Path
+    shops: tuple[Shop, ...]
+    token: str
+    password: str  # of `AGENT`
 
 
 @dataclass(slots=True)
@@ -104,37 +117,42 @@ class Installation:
             return intake.execute(UNSETTLED).fetchone() is None
 
 
-def prepare(folder: Path) -> tuple[tuple[Shop, ...], str]:
-    """Fills an empty folder with two working shops and a token; returns both. Copy it instead of making it again."""
-    product = Product(folder, free_address(), free_address(), "", {"ASCOLTO_MODELS": "0"})
-    shops = []
-    for name, address in BRANDS:
-        made = json.loads(product.command("init", "--brand", name, "--email", address, "--json"))
-        shops.append(Shop(made["brand"], made["slug"], address, made["accounts"]))
-    return tuple(shops), product.command("token", "create", "--name", "faults", "--scope", "admin", "--quiet")
+def prepare(folder: Path) -> Prepared:
+    """Fills an empty folder with two working shops, an agent and a token. Copy it instead of making it again."""
+    settings = Settings.from_env({"ASCOLTO_DATA": str(folder / "data"), "ASCOLTO_MODELS": "0"})
+    with Application(settings) as app:
+        app.migrate()
+        ask = commands(wire(app))
+
+        def call(command: str, /, **arguments: Any) -> Any:
+            return ask[command](arguments, lambda *_progress: None)
+
+        made = [call("init", brand=name, email=address, admin="") for name, address in BRANDS]
+        password = call("user.create", email=AGENT, roles=["agent"], name="Elisa Monti")["password"]
+        token = call("token.create", name="faults", scopes=["admin"])["secret"]
+    shops = tuple(
+        Shop(one["brand"], one["slug"], address, one["accounts"])
+        for one, (_, address) in zip(made, BRANDS, strict=True)
+    )
+    return Prepared(folder, shops, token, password)
 
 
 @contextlib.contextmanager
-def installed(folder: Path, template: tuple[Path, tuple[Shop, ...], str], **settings: str) -> Iterator[Installation]:
+def installed(
+    folder: Path, template: Prepared, *, program: tuple[str, ...] = ("services",), **settings: str
+) -> Iterator[Installation]:
     """A copy of a prepared folder with free ports and a mail server; whatever runs at the end is ended."""
-    source, shops, token = template
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(source / "data", folder / "data", ignore=shutil.ignore_patterns("lock", "control*"))
+    shutil.copytree(template.folder / "data", folder / "data", ignore=shutil.ignore_patterns("lock", "control*"))
     sink = SimulatedMailServer()
     sink.start()
     extra: dict[str, str] = {"ASCOLTO_MODELS": "0", "ASCOLTO_CHAT_PER_MINUTE": "1000000", **settings}
-    product = Product(folder, free_address(), free_address(), f"smtp://{sink.host}:{sink.port}", extra)
-    api = Api(product.url, token)
+    product = Product(folder, free_address(), free_address(), f"smtp://{sink.host}:{sink.port}", extra, program=program)
+    api = Api(product.url, template.token)
     try:
-        yield Installation(product, sink, shops, api)
+        yield Installation(product, sink, template.shops, api)
     finally:
         api.client.close()
         if product.process is not None and product.process.poll() is None:
             product.kill()
         sink.stop()
-
-
-def answer(value: Any) -> dict[str, Any]:
-    """A JSON object, checked to be one."""
-    assert isinstance(value, dict)
-    return value

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from services.kit.crash import POINTS
-from tests.faults.installation import Installation, Shop, installed
+from tests.faults.installation import Installation, Prepared, installed
 from tests.faults.oracle import judge
 from tests.faults.traffic import Ledger, Traffic, plan
 from tests.kitlib import wait_until
@@ -54,17 +55,23 @@ def points_of(seed: int) -> list[str]:
 
 
 def live_through(
-    folder: Path, template: tuple[Path, tuple[Shop, ...], str], seed: int, *, contacts: int = 2_000
+    folder: Path,
+    template: Prepared,
+    seed: int,
+    *,
+    contacts: int = 2_000,
+    armed: Sequence[str] | None = None,
+    program: tuple[str, ...] = ("services",),
 ) -> Outcome:
-    """Runs a seed in `folder` and judges what is left."""
+    """Runs a seed in `folder` and judges what is left; `armed` are other points than the seed's own."""
     began = time.monotonic()
     outcome = Outcome(seed, contacts)
     chance = random.Random(f"kills-{seed}")
-    armed = points_of(seed)
+    armed = points_of(seed) if armed is None else armed
     everything = plan(seed, contacts)
     share = -(-contacts // (len(armed) + 1))
     ledger = Ledger()
-    with installed(folder, template) as one:
+    with installed(folder, template, program=program) as one:
         traffic = Traffic(one, ledger, seed)
         traffic.start()
         for place, point in enumerate(armed):
@@ -74,10 +81,11 @@ def live_through(
         _note_start(outcome, one.start())
         traffic.up.set()
         wait_until(traffic.idle, _ALL_S)
-        traffic.again(chance.sample(everything, len(everything) // 20))
+        traffic.again(chance.sample(everything, len(everything) // 20) + traffic.returning())
         wait_until(traffic.idle, _ALL_S)
-        traffic.stop()
+        traffic.calm()
         one.drain(_ALL_S)
+        traffic.stop()
         assert one.product.stop() == 0, one.log()[-2_000:]
         outcome.sent, outcome.replies = ledger.attempts, len(ledger.replies)
         outcome.violations = judge(one, ledger)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from services.kit.crash import POINTS
-from tests.faults.installation import Shop
+from tests.faults.installation import Prepared
 from tests.faults.sweep import PARTS, live_through, points_of
 
 START = int(os.environ.get("START", "1"))
@@ -30,7 +30,7 @@ def _passed(seed: int) -> bool:
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_nothing_is_lost_or_doubled_wherever_the_process_is_killed(
-    tmp_path: Path, template: tuple[Path, tuple[Shop, ...], str], seed: int
+    tmp_path: Path, template: Prepared, seed: int
 ) -> None:
     if _passed(seed):
         pytest.skip(f"seed {seed} has passed before")

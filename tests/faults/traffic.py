@@ -106,7 +106,7 @@ class Traffic:
 
     def __init__(self, installation: Installation, ledger: Ledger, seed: int) -> None:
         self._installation, self.ledger, self._seed = installation, ledger, seed
-        self.up, self._stop = threading.Event(), threading.Event()
+        self.up, self._stop, self._calm = threading.Event(), threading.Event(), threading.Event()
         self._queues: dict[str, queue.Queue[Contact]] = {line: queue.Queue() for line in _LINES}
         self.wanted = 0
         self.defects: list[str] = []
@@ -125,6 +125,11 @@ class Traffic:
         for contact in contacts:
             self._queues[_line(contact)].put(contact)
 
+    def returning(self) -> list[Contact]:
+        """One message of each visitor, whose repeat brings them back to their chat after a kill."""
+        with self.ledger.lock:
+            return list({one.conversation: one for one in self.ledger.contacts.values() if one.kind == "chat"}.values())
+
     def again(self, contacts: list[Contact]) -> None:
         """Sends what is safe already once more, as a sender does who never saw the answer."""
         for contact in contacts:
@@ -135,8 +140,13 @@ class Traffic:
         assert not self.defects, self.defects
         return self.ledger.acks() >= self.wanted and all(line.unfinished_tasks == 0 for line in self._queues.values())
 
+    def calm(self) -> None:
+        """Nobody begins anything new; visitors stay at their chats."""
+        self._calm.set()
+
     def stop(self) -> None:
         """Ends the senders. Raises `AssertionError` when one met what it had no reason to expect."""
+        self._calm.set()
         self._stop.set()
         self.up.set()
         for thread in self._threads:
@@ -230,7 +240,7 @@ class Traffic:
 
     def _agent(self, _line: str) -> None:
         """Answers tickets of people who wrote a mail or a chat, each once, until told that it is taken."""
-        while not self._stop.is_set():
+        while not self._calm.is_set():
             self.up.wait(0.5)
             try:
                 for channel in ("email", "chat"):
@@ -257,7 +267,7 @@ class Traffic:
                 for place in range(3)
             ]  # fmt: skip
             for _ in range(2):
-                if self._stop.is_set():
+                if self._calm.is_set():
                     return
                 self.up.wait(0.5)
                 with contextlib.suppress(*AWAY, AssertionError):

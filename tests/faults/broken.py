@@ -1,0 +1,58 @@
+"""The product with a defect put in on purpose: what the oracle must see. Run as `python -m tests.faults.broken DEFECT run`.
+
+`early-position`: a consumer stores its position before the effect, in a transaction of its own.
+`early-ack`: the hook answers before the commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from services.__main__ import main
+from services.intake.domain.contact import Accepted
+from services.intake.usecases.prepare import Prepared
+from services.intake.web import hooks
+from services.kit import consume, crash
+from services.kit.bus import Record
+from services.kit.inbox import Place, keep_unapplied
+from services.kit.uow import Uow
+
+
+def early_position() -> None:
+    """Breaks the rule that position and effect are one transaction."""
+    apply = consume.Consumer._apply
+
+    def with_position_first(self: Any, place: Place, records: Sequence[Record]) -> None:
+        start, following = self._next[place.partition], records[-1].offset + 1
+        self._database.write(lambda uow: place.move(uow, start, following, self.now_us()))
+        apply(self, place, records)
+
+    def effect_alone(self: Any, uow: Uow) -> None:
+        consumption = self._consumer.consumption
+        wanted = [record for record in self._records if record.kind in consumption.kinds]
+        if wanted := keep_unapplied(uow, consumption.group, wanted, self._consumer.now_us()):
+            consumption.handle(wanted, uow)
+        crash.point(self._consumer.before_commit)
+
+    consume.Consumer._apply = with_position_first  # type: ignore[method-assign]  # the defect
+    consume._Batch.__call__ = effect_alone  # type: ignore[method-assign]  # the defect
+
+
+def early_ack() -> None:
+    """Breaks the rule that a 202 comes after the commit: the answer leaves, the contact waits in memory."""
+
+    async def accept(self: Any, prepared: Prepared) -> Accepted:
+        loop = asyncio.get_running_loop()
+        loop.call_later(0.5, lambda: loop.create_task(original(self, prepared)))
+        return Accepted(prepared.raw_id)
+
+    original = hooks.Coalescer.accept
+    hooks.Coalescer.accept = accept  # type: ignore[method-assign]  # the defect
+
+
+if __name__ == "__main__":
+    {"early-position": early_position, "early-ack": early_ack}[sys.argv.pop(1)]()
+    sys.exit(main())
