@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ascolto.intake.v1 import service_pb2_grpc as rpc_stubs
 from services.intake import channels, sending
@@ -157,25 +157,3 @@ def _close(kinds: Iterable[Channel]) -> None:
         close: Callable[[], None] | None = getattr(one, "close", None)
         if close is not None:
             close()
-
-
-def init_brand(parts: Parts, *, name: str, email: str) -> dict[str, Any]:
-    """A working shop: brand, accounts of the usual channels, default hours. Repeatable; returns ids.
-
-    Returns `{"brand": id, "slug": slug, "accounts": {channel: id}}`.
-    """
-    tools = Tools(
-        settings=parts.settings,
-        keys=parts.keys,
-        clock=parts.clock,
-        egress=parts.egress,
-        blobs=parts.blobs,
-        data=parts.data,
-    )
-    kinds = channels.build_all(tools)
-    try:
-        directory = Directory(parts.database, parts.secrets, kinds)
-        brand, made = Accounts(parts.database, directory, parts.secrets).ensure_defaults(name=name, email=email)
-    finally:
-        _close(kinds.values())
-    return {"brand": brand.id, "slug": brand.slug, "accounts": made}

@@ -19,6 +19,7 @@ from services.intake.consumer import consumptions
 from services.intake.domain.delivery import Delivery
 from services.intake.ports import Outbound, Receipt
 from services.intake.store import deliveries as delivery_store
+from services.intake.usecases.accounts import Accounts
 from services.kit import topics
 from services.kit.app import Service
 from services.kit.backends import Parts
@@ -159,10 +160,12 @@ def good_receipt(outbound: Outbound) -> Receipt:
 
 def make_world(folder: Path, database: Any, log: LocalLog, clock: ManualClock) -> World:
     parts = kitlib.make_parts(folder, "intake", database=database, log=log, clock=clock)
-    made = intake_app.init_brand(parts, name="Lumaca Casa", email="aiuto@lumaca.example")
     service = intake_app.build(parts)
     senders = [worker for worker in service.workers if isinstance(worker, sending.Sender)]
-    world = World(parts, service, clock, log, made["brand"], made["slug"], made["accounts"], senders)
+    world = World(parts, service, clock, log, "", "", {}, senders)
+    accounts = Accounts(parts.database, world.directory, parts.secrets)
+    brand, world.accounts = accounts.ensure_defaults(name="Lumaca Casa", email="aiuto@lumaca.example")
+    world.brand, world.slug = brand.id, brand.slug
     from services.intake.store import accounts as account_store
 
     hashed = hashlib.sha256(TOKEN.encode()).digest()
