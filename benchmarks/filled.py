@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import shutil
 import tempfile
 from functools import lru_cache, partial
@@ -12,6 +13,8 @@ from benchmarks.load import drive
 from benchmarks.product import product
 from benchmarks.texts import contact
 
+FULL = os.environ.get("BENCH_FULL") == "1"
+DOCUMENTS = 1_000_000 if FULL else 100_000
 _CONNECTIONS = 64
 _SLICE_S = 10.0
 

@@ -13,11 +13,10 @@ from urllib.parse import quote
 
 from ascolto.social.v1.service_pb2 import PutSourceRequest
 from ascolto.social.v1.service_pb2_grpc import SocialStub
-from benchmarks.filled import ensure_filled
+from benchmarks.filled import DOCUMENTS, FULL, ensure_filled
 from benchmarks.load import drive
 from benchmarks.product import Product, get, product
 from benchmarks.report import Row
-from benchmarks.search import DOCUMENTS, FULL
 from benchmarks.texts import contact, words
 from services.kit import log
 from services.kit.application import Application

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -99,6 +103,18 @@ def _command(*arguments: str, environment: dict[str, str]) -> str:
     return done.stdout.decode().strip()
 
 
+@lru_cache(maxsize=1)
+def _installed() -> Path:
+    """A fresh installation with a brand and a token, made once and copied for each measure."""
+    folder = Path(tempfile.mkdtemp(prefix="ascolto-bench-installed-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    environment = _environment(folder)
+    _command("init", "--brand", "Prova", "--email", "care@prova.example", environment=environment)
+    made = _command("token", "create", "--name", "bench", "--scope", "admin", "--quiet", environment=environment)
+    (folder / "bench-token").write_text(made)
+    return folder
+
+
 @contextlib.contextmanager
 def product(data: Path, *, intake_alone: bool = False, under: Sequence[str] = ()) -> Iterator[Product]:
     """The product on a data folder (made ready if empty), until the block ends.
@@ -114,9 +130,7 @@ def product(data: Path, *, intake_alone: bool = False, under: Sequence[str] = ()
     }
     kept = data / "bench-token"
     if not kept.exists():
-        _command("init", "--brand", "Prova", "--email", "care@prova.example", environment=environment)
-        made = _command("token", "create", "--name", "bench", "--scope", "admin", "--quiet", environment=environment)
-        kept.write_text(made)
+        shutil.copytree(_installed(), data, dirs_exist_ok=True)
     token = kept.read_text()
     module = ["benchmarks.park"] if intake_alone else ["services", "run"]
     with (data / "bench.log").open("ab") as log:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import random
 import sqlite3
 import statistics
@@ -22,7 +21,7 @@ import msgspec
 import tantivy
 
 from ascolto.tickets.v1.events_pb2 import Interaction
-from benchmarks.filled import ensure_filled
+from benchmarks.filled import DOCUMENTS, FULL, ensure_filled
 from benchmarks.product import Product, command, product
 from benchmarks.report import Row
 from benchmarks.texts import words
@@ -35,9 +34,8 @@ from services.search.index.local.typos import Spellings
 from services.search.ports import Plan, Scope
 from services.search.usecases.find import FACETS
 
-FULL = os.environ.get("BENCH_FULL") == "1"
-DOCUMENTS = 1_000_000 if FULL else 100_000
 ROUNDS = 3
+REBUILDS = 3 if FULL else 1
 _HITS = 20
 _DECODER = msgspec.msgpack.Decoder(Document)
 
@@ -159,7 +157,7 @@ def reindex() -> list[Row]:
     data = ensure_filled(DOCUMENTS)
     ours, theirs = [], []
     with product(data) as running:
-        for _ in range(ROUNDS):
+        for _ in range(REBUILDS):
             command("reindex", data=running.data)
             ours.append(_rebuilt(data))
             theirs.append(_bare_loop(data))
