@@ -158,7 +158,7 @@ def _in_order(world: World, ledger: Ledger) -> list[str]:
         if said is None:
             continue
         if last.get(said.ticket, 0) >= said.seq:
-            wrong.append(f"(2) {own} is number {said.seq} on {said.ticket}, after number {last[said.ticket]}")
+            wrong.append(f"(2) {own} is number {said.seq} on {said.ticket}, after number {last.get(said.ticket, 0)}")
         last[said.ticket] = said.seq
         key = said.external.rpartition(":")[2]
         where[key] = (event.offset, said.ticket)
@@ -320,7 +320,7 @@ def nothing_left(world: World) -> list[str]:
         if sound != "ok":
             wrong.append(f"(8) the database of {service} is damaged: {sound}")
         for group, topic, following in world.rows(service, "SELECT group_name, topic, next_offset FROM positions"):
-            if following <= ends.get(topic, 0):
+            if following <= ends.get(topic, -1):
                 wrong.append(f"(8) {group} stands at {following} of {topic}, which ends at {ends[topic]}")
         for own, reason in world.rows(service, "SELECT id, reason FROM dead_letters WHERE handled_us = 0"):
             wrong.append(f"(8) {own} waits in {service} {'because ' + reason if reason else 'without a reason'}")

@@ -199,6 +199,7 @@ class Traffic:
             if answer.status not in {202, 503}:
                 raise AssertionError(f"the hook answers {answer.status}: {content[:200]!r}")
             self._settle(contact, json.loads(content)["id"] if answer.status == 202 else None)
+        client.close()
 
     def _mail(self, line: str) -> None:
         client: smtplib.SMTP | None = None
@@ -213,6 +214,8 @@ class Traffic:
                 self._settle(contact, None)
             else:
                 self._settle(contact, "")
+        if client is not None:
+            client.close()
 
     def _chat(self, line: str) -> None:
         visitors: dict[str, ChatVisitor] = {}
@@ -229,6 +232,9 @@ class Traffic:
                 self._settle(contact, None)
             else:
                 self._settle(contact, name if told["op"] == "ack" else None)
+        for visitor in visitors.values():
+            with contextlib.suppress(*AWAY):
+                visitor.close()
 
     def _visitor(self, name: str, contact: Contact, tokens: dict[str, str]) -> ChatVisitor:
         person = {"name": name, "address": f"{name}@posta.example", "language": "it"}

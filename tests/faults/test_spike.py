@@ -1,0 +1,85 @@
+"""Scenario 43: X refuses, breaks and hangs up; a crowd of ten thousand comes at once. Nothing is lost, one alert is raised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.__main__ import wire
+from services.demo.check import installation
+from services.demo.process import Api, Product
+from services.demo.world import World, authors
+from tests.kitlib import wait_until
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """The demo's shop, which listens to the simulated X."""
+
+    product: Product
+    world: World
+    people: dict[str, Any]
+    api: Api
+
+    def mentions(self, text: str) -> list[str]:
+        """Texts of the mentions that hold a word."""
+        return [one["text"] for one in self.api.items("/mentions") if text in one["text"]]
+
+
+@pytest.fixture
+def listening(tmp_path: Path) -> Iterator[Listening]:
+    with installation(tmp_path, wire) as (product, world, _shops, people):
+        token = product.command("token", "create", "--name", "spike", "--scope", "admin", "--quiet")
+        product.start()
+        api = Api(product.url, token)
+        yield Listening(product, world, people, api)
+        api.client.close()
+
+
+def test_no_post_is_lost_or_doubled_while_x_refuses_breaks_and_hangs_up(listening: Listening) -> None:
+    known = authors(listening.people)
+    for number in range(60):
+        if number % 10 == 0:
+            listening.world.x.fail_next("429", "503", "html", "hangup")
+            listening.world.x.close_streams()
+        listening.world.x.post(known[number % len(known)], f"Lumaca Casa ordine zaffiro-{number}")
+    wanted = {f"zaffiro-{number}" for number in range(60)}
+
+    def heard() -> set[str]:
+        return {text.rpartition(" ")[2] for text in listening.mentions("zaffiro")}
+
+    wait_until(lambda: heard() == wanted, 150)
+    assert len(listening.mentions("zaffiro")) == len(wanted)
+
+
+def test_ten_thousand_mentions_in_a_minute_raise_one_alert_and_none_is_lost(listening: Listening) -> None:
+    angry = [text for language, text in listening.people["angry"] if language == "it"]
+    now = datetime.now(UTC).isoformat()
+    author = {"handle": "cliente", "name": "Cliente", "followers": 10}
+    for batch in range(20):
+        items = [
+            {"external_id": f"spike-{batch}-{place}", "author": author | {"handle": f"cliente_{batch}_{place}"},
+             "text": f"{angry[place % len(angry)]} rubino{batch}x{place}", "occurred_at": now, "lang": "it"}
+            for place in range(500)
+        ]  # fmt: skip
+        taken = listening.api.call("POST", "/mentions:batch", expect=202, json={"source": "replay", "items": items})
+        assert all(one["id"] and not one["duplicate"] for one in taken["items"])
+
+    def drained() -> bool:
+        health = listening.api.call("GET", "/operations/health")
+        return all(lag["position"] >= lag["end"] for one in health["services"] for lag in one["lags"])
+
+    wait_until(drained, 120)
+    total = listening.api.call("GET", "/search?q=kind:mention&limit=1")["total"]
+    assert total >= 10_000
+    alerts = [one for one in listening.api.items("/alerts") if one["count"] > 1_000]
+    by_watch = {(one["watch"]["id"], one["source"]) for one in alerts}
+    assert alerts, "a crowd is an alert"
+    assert len(alerts) == len(by_watch), f"one episode is one alert: {[one['id'] for one in alerts]}"
