@@ -44,8 +44,8 @@ async function flush() {
   Object.assign(state, { tickets: new Set(), mentions: new Set(), alerts: new Set(), all: false, rail: false });
   const section = document.body.dataset.section, panes = document.querySelector(".panes[data-view]");
   const jobs = [];
-  if (panes && (tickets.size || all)) jobs.push(rows(`/inbox/${panes.dataset.view}/rows`, all ? shownIds() : tickets));
-  if (section === "mentions" && $("rows") && (mentions.size || all)) jobs.push(rows("/mentions/rows", all ? shownIds() : mentions));
+  if (panes && (tickets.size || all)) jobs.push(all ? whole(`/inbox/${panes.dataset.view}/rows`) : rows(`/inbox/${panes.dataset.view}/rows`, tickets));
+  if (section === "mentions" && $("rows") && (mentions.size || all)) jobs.push(all ? whole("/mentions/rows") : rows("/mentions/rows", mentions));
   if (section === "alerts" && (alerts.size || all)) jobs.push(alertPage(alerts, all));
   const talk = $("talk");
   if (talk?.dataset.ticket && (all || tickets.has(talk.dataset.ticket))) jobs.push(thread(talk.dataset.number));
@@ -56,11 +56,22 @@ async function flush() {
   await Promise.all(jobs);
 }
 
-const shownIds = () => [...document.querySelectorAll("#rows > [id^=row-]")].map((node) => node.id.slice(4));
+const shownIds = () => [...document.querySelectorAll("#rows [id^=row-]")].map((node) => node.id.slice(4));
+
+// After a gap: what the list holds now, then what has left it.
+async function whole(url) {
+  const page = parse(await get(location.href));
+  if (!page.getElementById("rows")) return;
+  await place(page);
+  await rows(url, shownIds().filter((id) => !page.getElementById(`row-${id}`)));
+}
 
 async function rows(url, ids) {
   if (!ids.size && !ids.length) return;
-  const page = parse(await get(`${url}?${new URLSearchParams({ ids: [...ids].slice(0, 100).join(","), back: location.pathname + location.search })}`));
+  await place(parse(await get(`${url}?${new URLSearchParams({ ids: [...ids].slice(0, 100).join(","), back: location.pathname + location.search })}`)));
+}
+
+async function place(page) {
   for (const made of page.querySelectorAll("[id^=row-]")) {
     const here = $(made.id);
     if (!here) made.classList.contains("gone") || state.fresh.add(made.id);
@@ -145,7 +156,7 @@ function below() {
 
 async function alertPage(ids, all) {
   const sheet = document.querySelector("[data-alert]");
-  if (!sheet) return rows("/alerts/rows", all ? [...document.querySelectorAll("#rows [id^=row-]")].map((node) => node.id.slice(4)) : ids);
+  if (!sheet) return all ? whole("/alerts/rows") : rows("/alerts/rows", ids);
   if ((!all && !ids.has(sheet.dataset.alert)) || busy(sheet) || sheet.contains(document.activeElement?.closest("input, textarea, select"))) return;
   const made = parse(await get(location.href)).querySelector("[data-alert]");
   if (made && version(made) >= version(sheet)) await morph(sheet, made.outerHTML);
