@@ -1,4 +1,4 @@
-"""The desk's pages in a real Chromium: keys, drafts, palette, reflow, and axe on every page."""
+"""The desk's pages in a real Chromium: keys, drafts, palette, reflow. Axe is in `test_axe`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from services.desk import render
-from tests.browser.chromium import SIZES, browser, sign_in, watch
+from tests.browser.chromium import SIZES, sign_in, watch
 from tests.desk.pages import world
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -24,14 +23,6 @@ PATHS = (
     "/settings/users/new", "/settings/canned", "/settings/watches/wat_1", "/settings/sources", "/settings/notifiers", "/settings/tokens",
     "/profile",
 )  # fmt: skip
-AXE = Path(render.__file__).parent / "static" / "vendor" / "axe.min.js"
-NODE = Path(render.__file__).parents[2] / "deploy" / "browser" / "node_modules" / "axe-core" / "axe.min.js"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -222,35 +213,3 @@ def test_no_page_scrolls_sideways_on_a_phone(chromium: Browser, desk: tuple[str,
     context.close()
 
     assert wide == []
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize(
-    ("size", "language", "density"),
-    [("laptop", "it", "comfortable"), ("phone", "en", "compact"), ("tablet", "xx", "compact")],
-)
-def test_axe_finds_nothing(
-    chromium: Browser, desk: tuple[str, Any], theme: str, size: str, language: str, density: str
-) -> None:
-    source = next((path for path in (AXE, NODE) if path.exists()), None)
-    assert source is not None, "axe-core is not there: `make browser-files` fetches it"
-    prefer(desk, theme=theme, language=language, density=density)
-    width, height = SIZES[size]
-    context = chromium.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce")
-    page = context.new_page()
-    sign_in(page, desk[0], world.EMAIL, world.PASSWORD)
-
-    found = []
-    for path in PATHS:
-        page.goto(f"{desk[0]}{path}")
-        page.evaluate(source.read_text(encoding="utf-8"))
-        answer = page.evaluate(
-            "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']})"
-        )
-        found += [
-            (path, one["id"], [node["target"] for node in one["nodes"]][:3], one["nodes"][0]["failureSummary"][:200])
-            for one in answer["violations"]
-        ]
-    context.close()
-
-    assert found == []
