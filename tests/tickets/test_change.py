@@ -19,11 +19,13 @@ from services.tickets.workers import Closer
 from tests.tickets.world import ANNA, BRUNO, STRANGER, World, contact
 
 
-def change(world: World, person: Person = ANNA, *, seen: int = 0, **given: Any) -> Ticket:
+def change(world: World, person: Person = ANNA, *, seen: int = 0, strict: bool = False, **given: Any) -> Ticket:
     act, ticket_id, wanted = world.act(person), world.ids()[-1], Change(**given)
     directory = world.brands.directory()
     return world.database.write(
-        lambda uow: change_ticket(uow, act, ticket_id=ticket_id, seen=seen, change=wanted, directory=directory)
+        lambda uow: change_ticket(
+            uow, act, ticket_id=ticket_id, seen=seen, change=wanted, directory=directory, strict=strict
+        )
     )
 
 
@@ -38,6 +40,38 @@ def test_one_assigns_and_one_tags_and_both_hold(world: World, clock: ManualClock
     assert (on.assignee, on.tags) == ("usr_anna", ("reso",))
     assert [one.event_name for one in world.thread() if one.kind == "event"] == ["assigned", "tagged"]
     assert [one.ticket.assignee for one in world.events("TicketChanged")] == ["usr_anna", "usr_anna"]
+
+
+def test_to_the_strict_any_change_and_any_letter_since_is_a_clash(world: World, clock: ManualClock) -> None:
+    first = contact(clock)
+    world.take(first)
+    seen = world.whole().ticket.version
+    change(world, ANNA, seen=seen, strict=True, assignee="usr_anna")
+    with pytest.raises(Conflict):
+        change(world, BRUNO, seen=seen, strict=True, tags=("reso",))
+    seen = world.whole().ticket.version
+    world.take(contact(clock, ancestors=[first.message_id]))
+
+    for stale in (seen, 0, seen + 50):
+        with pytest.raises(Conflict):
+            change(world, BRUNO, seen=stale, strict=True, tags=("reso",))
+
+    change(world, BRUNO, seen=world.whole().ticket.version, strict=True, tags=("reso",))
+    assert world.whole().ticket.tags == ("reso",)
+
+
+def test_a_person_closes_what_is_solved_and_it_keeps_when_it_was(world: World, clock: ManualClock) -> None:
+    world.take(contact(clock))
+    change(world, state=State.SOLVED)
+    solved = world.whole().ticket.solved_us
+    clock.advance(hours=1)
+
+    change(world, state=State.CLOSED)
+
+    on = world.whole().ticket
+    assert (on.state, on.solved_us) == (State.CLOSED, solved)
+    with pytest.raises(Invalid):
+        change(world, state=State.OPEN)
 
 
 def test_both_take_it_and_the_second_is_told_who_has_it(world: World, clock: ManualClock) -> None:

@@ -16,7 +16,7 @@ from services.desk.context import Desk
 from services.desk.domain.roles import SEARCH_READ, TICKETS_READ, TICKETS_WRITE
 from services.desk.usecases.acts import Answer, Held
 from services.desk.wire import tickets as wire
-from services.kit.errors import Conflict
+from services.kit.errors import Conflict, Invalid, NotFound
 
 if TYPE_CHECKING:
     from services.desk.clients.messages import Blob
@@ -110,9 +110,11 @@ def add_note(desk: DeskOf, person: Caller, ticket_id: str, body: models.Note) ->
 
 @router.patch("/tickets/{ticket_id}", dependencies=[needs(TICKETS_WRITE)])
 def change_ticket(desk: DeskOf, person: Caller, ticket_id: str, body: models.Patch) -> dict[str, Any]:
-    """Changes a ticket; 409 with `current` when `version` is stale and a changed field clashes."""
+    """Changes a ticket; 409 with `current` when `version` is stale: somebody changed a field, or wrote, since."""
     given = body.model_fields_set
     priority = wire.PRIORITIES.index(body.priority) + 1 if body.priority else None
+    if body.assignee:
+        _known(desk, body.assignee)
     try:
         changed = desk.clients.tickets.change(
             person,
@@ -123,6 +125,7 @@ def change_ticket(desk: DeskOf, person: Caller, ticket_id: str, body: models.Pat
             team=(body.team or "") if "team" in given else None,
             tags=body.tags,
             priority=priority,
+            strict=True,
         )
     except Conflict as error:
         if not error.detail:
@@ -145,12 +148,21 @@ def get_customer(
 def search(
     desk: DeskOf,
     person: Caller,
-    q: Annotated[str, Query(max_length=2000)] = "",
+    q: str = "",
     limit: Limit = 20,
     after: After = "",
 ) -> dict[str, Any]:
     """Everything that matches, with facets; what was not understood of `q` is in `ignored`, never an error."""
     return wire.found(desk.clients.search.find(person, q, limit=limit, after=after))
+
+
+def _known(desk: Desk, user_id: str) -> None:
+    try:
+        disabled = desk.people.get(user_id).disabled
+    except NotFound as error:
+        raise Invalid(f"There is nobody with the id {user_id}.", field="assignee") from error
+    if disabled:
+        raise Invalid(f"{user_id} may no longer sign in.", field="assignee")
 
 
 def _read(desk: Desk) -> wire.Read:

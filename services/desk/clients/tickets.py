@@ -152,10 +152,14 @@ class TicketsClient(Client):
         add_tags: Sequence[str] = (),
         remove_tags: Sequence[str] = (),
         subject: str | None = None,
+        strict: bool = False,
     ) -> events.Ticket:
-        """Changes fields; None leaves one alone. Raises `Conflict` whose `detail` is the current ticket (see `current`)."""
+        """Changes fields; None leaves one alone. Raises `Conflict` whose `detail` is the current ticket (see `current`).
+
+        Only a wanted field that changed since `version` clashes; with `strict`, whatever a person did since.
+        """
         request = pb.ChangeTicketRequest(
-            ticket_id=ticket_id, version=version, add_tags=add_tags, remove_tags=remove_tags
+            ticket_id=ticket_id, version=version, add_tags=add_tags, remove_tags=remove_tags, strict=strict
         )
         if state is not None:
             request.state = STATES[state]

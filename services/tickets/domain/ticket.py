@@ -17,6 +17,7 @@ from services.tickets.domain.contact import Capabilities, Contact
 NEVER = 1 << 61
 PRIORITIES = {1: "low", 2: "normal", 3: "high", 4: "urgent"}
 MAX_TAGS = 50
+THREAD = "thread"  # in `Ticket.fields`: when a person last wrote, to us or for us
 
 
 class State(enum.IntEnum):
@@ -31,12 +32,12 @@ class State(enum.IntEnum):
 
 
 ACTIVE = (State.NEW, State.OPEN, State.WAITING)
-# What a person may choose; `closed` comes by time, `new` never comes back.
+# What a person may choose; `closed` comes by time or by hand from `solved`, `new` never comes back.
 _MOVES: Mapping[State, frozenset[State]] = {
     State.NEW: frozenset({State.OPEN, State.WAITING, State.SOLVED, State.SPAM}),
     State.OPEN: frozenset({State.WAITING, State.SOLVED, State.SPAM}),
     State.WAITING: frozenset({State.OPEN, State.SOLVED, State.SPAM}),
-    State.SOLVED: frozenset({State.OPEN, State.WAITING, State.SPAM}),
+    State.SOLVED: frozenset({State.OPEN, State.WAITING, State.CLOSED, State.SPAM}),
     State.CLOSED: frozenset(),
     State.SPAM: frozenset({State.OPEN}),
 }
@@ -154,6 +155,7 @@ def receive(ticket: Ticket, contact: Contact, *, interaction_id: str, now_us: in
         ticket.language = contact.language
     if not contact.by_person or ticket.state is State.SPAM:
         return
+    ticket.fields[THREAD] = ticket.version
     if ticket.state in (State.WAITING, State.SOLVED):
         _move(ticket, State.OPEN)
     if ticket.waiting_us == NEVER:
@@ -179,7 +181,10 @@ def set_state(ticket: Ticket, state: State, *, now_us: int, close_after_us: int)
             field="state",
             ticket_id=ticket.id,
         )
+    solved_us = ticket.solved_us
     _move(ticket, state)
+    if state is State.CLOSED:
+        ticket.solved_us = solved_us
     if state is State.SOLVED:
         ticket.solved_us = now_us
         ticket.close_us = now_us + close_after_us
@@ -224,8 +229,15 @@ def unanswered(ticket: Ticket, *, interaction_id: str, waiting_us: int, state_be
         ticket.due_us = ticket.promise_us
 
 
-def clashes(ticket: Ticket, change: Change, *, seen: int) -> list[str]:
-    """Fields that somebody else changed after version `seen` to something other than what is wanted; 0 checks nothing."""
+def clashes(ticket: Ticket, change: Change, *, seen: int, strict: bool = False) -> list[str]:
+    """Fields that somebody else changed after version `seen` to something other than what is wanted; 0 checks nothing.
+
+    `strict`: whatever a person changed or wrote after `seen` clashes, `version` where `seen` is not reached yet. How a
+    sending goes on is no clash: it would refuse a change for nothing a person did.
+    """
+    if strict:
+        changed = [name for name, version in ticket.fields.items() if version > seen]
+        return ["version"] if seen > ticket.version else changed
     if not seen:
         return []
     wanted: dict[str, object] = {

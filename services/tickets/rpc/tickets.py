@@ -137,7 +137,7 @@ class TicketMethods(Base):
         return Interaction.FromString(done.interaction)
 
     def ChangeTicket(self, request: pb.ChangeTicketRequest, context: object) -> TicketMessage:
-        """Changes fields; only the same field clashes."""
+        """Changes fields; only the same field clashes, unless the caller is strict."""
         act = self.act(person_of(context), *["int"] * _CHANGEABLE)
         directory = self.brands.directory()
         change = Change(
@@ -152,7 +152,13 @@ class TicketMethods(Base):
         )
         on = self.database.write(
             lambda uow: change_ticket(
-                uow, act, ticket_id=request.ticket_id, seen=request.version, change=change, directory=directory
+                uow,
+                act,
+                ticket_id=request.ticket_id,
+                seen=request.version,
+                change=change,
+                directory=directory,
+                strict=request.strict,
             )
         )
         return values.ticket(on)

@@ -39,13 +39,15 @@ def event_row(
     return rows
 
 
-def change_ticket(uow: Uow, act: Act, *, ticket_id: str, seen: int, change: Change, directory: Directory) -> Ticket:
+def change_ticket(
+    uow: Uow, act: Act, *, ticket_id: str, seen: int, change: Change, directory: Directory, strict: bool = False
+) -> Ticket:
     """Makes a person's change. Raises `Conflict` with the present ticket when a wanted field was changed since `seen`.
 
-    A change that changes nothing writes nothing. `act.ids` must hold an id for each field of `Change`.
+    With `strict`, whatever a person did since is a conflict. A change that changes nothing writes nothing. `act.ids` must hold an id for each field of `Change`.
     """
     on = lock_ticket(uow, ticket_id, act.person)
-    clash = ticket.clashes(on, change, seen=seen)
+    clash = ticket.clashes(on, change, seen=seen, strict=strict)
     if clash:
         raise Conflict(
             f"Somebody changed {', '.join(clash)} of ticket {on.number} meanwhile: look at it again.",

@@ -82,6 +82,7 @@ def reply(uow: Uow, act: Act, draft: Draft, *, directory: Directory) -> Answered
     before = on.state
     interaction_id = act.ids[0]
     on.version += 1
+    on.fields[ticket.THREAD] = on.version
     ticket.answered(
         on, interaction_id=interaction_id, now_us=act.now_us, then=draft.then, close_after_us=brand.close_after_us
     )
@@ -245,6 +246,7 @@ def add_note(uow: Uow, act: Act, *, ticket_id: str, text: str, key: str, files: 
         raise Invalid(f"The note is longer than {answer.MAX_TEXT} characters.", field="text")
     on.interactions += 1
     on.version += 1
+    on.fields[ticket.THREAD] = on.version
     on.changed_us = act.now_us
     on.rev = uow.next_revs()[0]
     written = wire.Written(

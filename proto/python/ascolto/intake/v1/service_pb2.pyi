@@ -687,6 +687,8 @@ class NewContact(_message.Message):
     OCCURRED_AT_FIELD_NUMBER: _builtins.int
     ATTACHMENTS_FIELD_NUMBER: _builtins.int
     MODE_FIELD_NUMBER: _builtins.int
+    TEXT_BLOB_FIELD_NUMBER: _builtins.int
+    HTML_BLOB_FIELD_NUMBER: _builtins.int
     account: _builtins.str
     external_id: _builtins.str
     conversation: _builtins.str
@@ -704,6 +706,14 @@ class NewContact(_message.Message):
     def attachments(self) -> _containers.RepeatedCompositeFieldContainer[_envelope_pb2.Blob]:
         """inline"""
 
+    @_builtins.property
+    def text_blob(self) -> _envelope_pb2.Blob:
+        """by key, in place of a `text` too long for a call; its bytes are UTF-8"""
+
+    @_builtins.property
+    def html_blob(self) -> _envelope_pb2.Blob:
+        """likewise for `html`"""
+
     def __init__(
         self,
         *,
@@ -720,10 +730,12 @@ class NewContact(_message.Message):
         occurred_at: _timestamp_pb2.Timestamp | None = ...,
         attachments: _abc.Iterable[_envelope_pb2.Blob] | None = ...,
         mode: _envelope_pb2.Mode.ValueType = ...,
+        text_blob: _envelope_pb2.Blob | None = ...,
+        html_blob: _envelope_pb2.Blob | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["occurred_at", b"occurred_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["html_blob", b"html_blob", "occurred_at", b"occurred_at", "text_blob", b"text_blob"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "attachments", b"attachments", "conversation", b"conversation", "email", b"email", "external_id", b"external_id", "handle", b"handle", "html", b"html", "mode", b"mode", "name", b"name", "occurred_at", b"occurred_at", "phone", b"phone", "subject", b"subject", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "attachments", b"attachments", "conversation", b"conversation", "email", b"email", "external_id", b"external_id", "handle", b"handle", "html", b"html", "html_blob", b"html_blob", "mode", b"mode", "name", b"name", "occurred_at", b"occurred_at", "phone", b"phone", "subject", b"subject", "text", b"text", "text_blob", b"text_blob"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

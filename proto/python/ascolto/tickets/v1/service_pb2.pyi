@@ -438,6 +438,7 @@ class ChangeTicketRequest(_message.Message):
     ADD_TAGS_FIELD_NUMBER: _builtins.int
     REMOVE_TAGS_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
+    STRICT_FIELD_NUMBER: _builtins.int
     ticket_id: _builtins.str
     version: _builtins.int
     """0: not checked"""
@@ -446,6 +447,8 @@ class ChangeTicketRequest(_message.Message):
     team: _builtins.str
     priority: _builtins.int
     subject: _builtins.str
+    strict: _builtins.bool
+    """any change since `version` is a clash, and so is a version not reached yet"""
     @_builtins.property
     def tags(self) -> Global___TagList: ...
     @_builtins.property
@@ -465,10 +468,11 @@ class ChangeTicketRequest(_message.Message):
         add_tags: _abc.Iterable[_builtins.str] | None = ...,
         remove_tags: _abc.Iterable[_builtins.str] | None = ...,
         subject: _builtins.str | None = ...,
+        strict: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_assignee", b"_assignee", "_priority", b"_priority", "_state", b"_state", "_subject", b"_subject", "_tags", b"_tags", "_team", b"_team", "assignee", b"assignee", "priority", b"priority", "state", b"state", "subject", b"subject", "tags", b"tags", "team", b"team"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_assignee", b"_assignee", "_priority", b"_priority", "_state", b"_state", "_subject", b"_subject", "_tags", b"_tags", "_team", b"_team", "add_tags", b"add_tags", "assignee", b"assignee", "priority", b"priority", "remove_tags", b"remove_tags", "state", b"state", "subject", b"subject", "tags", b"tags", "team", b"team", "ticket_id", b"ticket_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_assignee", b"_assignee", "_priority", b"_priority", "_state", b"_state", "_subject", b"_subject", "_tags", b"_tags", "_team", b"_team", "add_tags", b"add_tags", "assignee", b"assignee", "priority", b"priority", "remove_tags", b"remove_tags", "state", b"state", "strict", b"strict", "subject", b"subject", "tags", b"tags", "team", b"team", "ticket_id", b"ticket_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__assignee: _TypeAlias = _typing.Literal["assignee"]  # noqa: Y015
     _WhichOneofArgType__assignee: _TypeAlias = _typing.Literal["_assignee", b"_assignee"]  # noqa: Y015
