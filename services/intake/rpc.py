@@ -85,6 +85,8 @@ class IntakeServicer(rpc.IntakeServicer):
             raise NotFound(f"There is no account {one.account[:60]}; the settings page lists them.", field="account")
         if not self._deps.directory.channels[account.channel].capabilities.receives:
             raise Invalid("This account only sends.", field="account")
+        if one.HasField("text_blob") or one.HasField("html_blob"):
+            one = self._whole(one)
         found = api.inbound(
             external_id=one.external_id,
             conversation=one.conversation,
@@ -108,6 +110,22 @@ class IntakeServicer(rpc.IntakeServicer):
             mode=mode,
         )
         return self._deps.acceptor.prepared(raw, account, [found])
+
+    def _whole(self, one: pb.NewContact) -> pb.NewContact:
+        """The contact with the texts that were handed over by key."""
+        whole = pb.NewContact()
+        whole.CopyFrom(one)
+        handed_over = self._deps.acceptor.preparer.handed_over
+        try:
+            if one.HasField("text_blob"):
+                whole.text = handed_over(one.text_blob.key).decode()
+            if one.HasField("html_blob"):
+                whole.html = handed_over(one.html_blob.key).decode()
+        except UnicodeDecodeError as error:
+            raise Invalid("A text that was handed over is not UTF-8.", field="text") from error
+        whole.ClearField("text_blob")
+        whole.ClearField("html_blob")
+        return whole
 
     def CancelDelivery(self, request: pb.CancelDeliveryRequest, context: ServicerContext) -> pb.CancelDeliveryResponse:
         """Stops a reply while it is queued."""

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter
 from ascolto.common.v1 import envelope_pb2 as common
 from ascolto.intake.v1 import service_pb2 as pb
 from ascolto.intake.v1 import service_pb2_grpc as stubs
+from ascolto.intake.v1.events_pb2 import ContactReceived
 from services.kit import topics
 from services.kit.errors import Conflict, Invalid, NotFound
 from services.kit.principal import Person
@@ -59,6 +60,20 @@ def test_a_batch_is_answered_item_by_item(world: World, call: Client) -> None:
         ("", "", True),
     ]
     assert len(world.events(topics.CONTACTS)) == 1
+
+
+def test_texts_too_long_for_a_call_are_handed_over_by_key(world: World, call: Client) -> None:
+    text = "Wo ist mein Päckchen? " * 300_000
+    world.parts.blobs.put("desk/upl_1/text", text.encode())
+    long = new(world, "a", text_blob=common.Blob(key="desk/upl_1/text"))
+    foreign = new(world, "b", html_blob=common.Blob(key="intake/con_1/0"))
+
+    answer = call("AcceptContacts", pb.AcceptContactsRequest(contacts=[long, foreign]))
+
+    assert [(item.kind, item.field) for item in answer.items] == [("", ""), ("invalid", "attachments")]
+    (record,) = world.events(topics.CONTACTS)
+    kept = ContactReceived.FromString(record.envelope.payload)
+    assert world.parts.blobs.get(kept.body.key) == text.encode()
 
 
 def test_hook_and_call_know_each_others_contacts(world: World, call: Client) -> None:

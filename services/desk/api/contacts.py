@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from services.desk.context import Desk
 
 router = APIRouter(route_class=ApiRoute, tags=["contacts"])
-INLINE_BYTES = 256 * 1024  # files of one contact that travel inside the call; larger ones go by the blob store
+INLINE_BYTES = (
+    256 * 1024
+)  # files, or texts, of one contact that travel inside the call; larger ones go by the blob store
 
 
 @router.post("/contacts", status_code=202, dependencies=[needs(CONTACTS_WRITE)])
@@ -64,7 +66,7 @@ def refusal(answer: Accepted) -> AscoltoError:
 
 
 def new_contact(desk: Desk, contact: models.Contact) -> NewContact:
-    """The contact for intake; large files are stored first."""
+    """The contact for intake; large files and long texts are stored first."""
     fields = {
         "account": contact.account,
         "external_id": contact.external_id,
@@ -74,16 +76,24 @@ def new_contact(desk: Desk, contact: models.Contact) -> NewContact:
         "name": contact.sender.name,
         "handle": contact.sender.handle,
         "subject": contact.subject,
-        "text": contact.text,
-        "html": contact.html,
     }
-    return wire.new_contact(fields, occurred_at=contact.occurred_at, attachments=files(desk, contact.attachments))
+    message = wire.new_contact(fields, occurred_at=contact.occurred_at, attachments=files(desk, contact.attachments))
+    if len(contact.text) + len(contact.html) <= INLINE_BYTES:
+        message.text, message.html = contact.text, contact.html
+        return message
+    owner = new_id("upl")
+    for name, text in (("text", contact.text), ("html", contact.html)):
+        if text:
+            key = f"desk/{owner}/{name}"
+            desk.blobs.put(key, text.encode())
+            getattr(message, f"{name}_blob").key = key
+    return message
 
 
 def forget_files(desk: Desk, messages: Sequence[NewContact]) -> None:
     """Deletes files handed over: intake has its own copy. What a crash leaves is swept after a day."""
     for message in messages:
-        for blob in message.attachments:
+        for blob in (*message.attachments, message.text_blob, message.html_blob):
             if blob.key:
                 desk.blobs.delete(blob.key)
 

@@ -50,6 +50,7 @@ ToCome = Annotated[AwareDatetime, BeforeValidator(_a_text), AfterValidator(_to_c
 Line = Annotated[str, Field(max_length=1000), AfterValidator(_one_line)]
 Name = Annotated[str, Field(max_length=300), AfterValidator(_one_line)]
 Text = Annotated[str, Field(max_length=1_000_000), AfterValidator(_no_nul)]
+Letter = Annotated[str, AfterValidator(_no_nul)]  # as long as a body may be
 Id = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_.:-]+$")]
 ExternalId = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_one_line)]
 Key = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
@@ -108,8 +109,8 @@ class Contact(Body):
     conversation: Line = ""
     sender: Annotated[From, Field(alias="from")]
     subject: Line = ""
-    text: Text = ""
-    html: Text = ""
+    text: Letter = ""
+    html: Letter = ""
     occurred_at: Happened | None = None
     attachments: Annotated[list[File], Field(max_length=100)] = []
 

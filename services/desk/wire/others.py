@@ -183,7 +183,10 @@ def attachment(*, name: str, media_type: str, data: bytes = b"", key: str = "", 
 
 def new_contact(fields: dict[str, str], *, occurred_at: datetime | None, attachments: Sequence[Blob]) -> NewContact:
     """A contact for intake."""
-    return NewContact(**fields, occurred_at=stamp(occurred_at), attachments=attachments, mode=MODE_LIVE)
+    message = NewContact(occurred_at=stamp(occurred_at), attachments=attachments, mode=MODE_LIVE)
+    for name, value in fields.items():
+        setattr(message, name, value)
+    return message
 
 
 def new_mention(fields: dict[str, str], *, followers: int, occurred_at: datetime) -> NewMention:

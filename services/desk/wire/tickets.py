@@ -78,6 +78,17 @@ def ticket(message: events.Ticket) -> dict[str, Any]:
     }
 
 
+def files(message: events.Interaction) -> list[Blob]:
+    """The attachments; of what could not be rendered the contact as it arrived, last, is one too."""
+    found = list(message.attachments)
+    if message.not_rendered and message.HasField("raw"):
+        raw = type(message.raw)()
+        raw.CopyFrom(message.raw)
+        raw.name = raw.name or ("message.eml" if raw.media_type == "message/rfc822" else "contact.txt")
+        found.append(raw)
+    return found
+
+
 def interaction(message: events.Interaction, read: Read) -> dict[str, Any]:
     """One interaction, whole: long texts and HTML are read from the blob store."""
     text = message.text
@@ -102,7 +113,7 @@ def interaction(message: events.Interaction, read: Read) -> dict[str, Any]:
         "html": html,
         "attachments": [
             {"name": blob.name, "media_type": blob.media_type, "size": blob.size_bytes, "sha256": blob.sha256}
-            for blob in message.attachments
+            for blob in files(message)
         ],
         "external_id": message.external_id or None,
         "occurred_at": when(message, "occurred_at"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ascolto.common.v1 import envelope_pb2 as common
 from tests.desk.fakes import Rig
 from tests.desk.world import OTHER, SHOP
 
@@ -192,6 +193,37 @@ def test_a_stale_change_is_409_with_the_current_state(rig: Rig) -> None:
 
     assert (stale.status_code, stale.json()["current"]["version"]) == (409, 3)
     assert (fresh.status_code, fresh.json()["state"]) == (200, "solved")
+
+
+def test_a_ticket_is_given_to_nobody_unknown(rig: Rig) -> None:
+    with rig.client(headers=rig.bearer("tickets:write")) as client:
+        answer = client.patch("/api/v1/tickets/tkt_one", json={"version": 3, "assignee": "usr_nobody"})
+
+    assert (answer.status_code, answer.json()["field"]) == (422, "assignee")
+
+
+def test_what_could_not_be_rendered_has_its_original_attached(rig: Rig) -> None:
+    message = rig.world.messages["tkt_one"][-1]
+    message.not_rendered = "parts are nested more than 100 deep"
+    message.raw.MergeFrom(common.Blob(inline=b"x", media_type="message/rfc822", size_bytes=1, sha256="2d71"))
+
+    with rig.client(headers=rig.bearer("tickets:read")) as client:
+        shown = client.get("/api/v1/tickets/tkt_one").json()["interactions"][-1]
+
+    assert shown["attachments"][-1] == {
+        "name": "message.eml",
+        "media_type": "message/rfc822",
+        "size": 1,
+        "sha256": "2d71",
+    }
+
+
+def test_a_text_as_long_as_a_body_may_be_is_taken_in_and_left_behind_nowhere(rig: Rig) -> None:
+    with rig.client(headers=rig.bearer("contacts:write")) as client:
+        answer = client.post("/api/v1/contacts", json=CONTACT | {"text": "x" * 14_000_000})
+
+    assert answer.status_code == 202, answer.text
+    assert list(rig.world.blobs.keys("desk/")) == []
 
 
 def test_notes_customers_search_and_mentions_answer_in_their_form(rig: Rig) -> None:
