@@ -66,8 +66,13 @@ def test_a_repeat_after_three_days_keeps_the_first_body(world: World) -> None:
 
 
 BAD: list[tuple[Any, int, str]] = [
-    (b"{", 400, ""),
-    (b'{"external_id": "\xff\xfe"}', 400, ""),
+    (b"{", 400, "body"),
+    (b'{"external_id": "\xff\xfe"}', 400, "body"),
+    (contact(external_id="a\0b"), 422, "external_id"),
+    (contact(conversation="a\nb"), 422, "conversation"),
+    (contact(text="a\0b"), 422, "text"),
+    (contact(html="<p>a\0b</p>"), 422, "html"),
+    (contact(subject="s" * 1001), 422, "subject"),
     (b"[]", 422, "body"),
     (contact(colour="red"), 422, "colour"),
     (contact(text=7), 422, "text"),

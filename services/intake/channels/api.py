@@ -23,6 +23,8 @@ from services.kit.errors import AscoltoError, Unavailable
 _EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 _LATEST = timedelta(days=1)  # clocks that run ahead, zones that were forgotten
 _TIMEOUT_S = 20.0
+_MAX_SUBJECT = 1000
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ADDRESS = re.compile(r"[^@\s<>,;]{1,64}@[^@\s<>,;]{1,255}")  # one address, nothing that could become a second header
 _AT_FIELD = re.compile(r"`\$\.?([^`]*)`$")  # msgspec: … - at `$.from.email`
 _NAMED_FIELD = re.compile(r"field `([^`]+)`")  # msgspec: missing required, unknown
@@ -39,8 +41,8 @@ class _From(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    name: Line
     content_base64: bytes
+    name: Line = "file"
     media_type: Line = "application/octet-stream"
 
 
@@ -100,6 +102,14 @@ def inbound(  # noqa: PLR0913 (the fields of the contract)
     email, phone, handle, name = people
     if not external_id or len(external_id) > 512:
         raise Unparsable("external_id: it must have 1 to 512 characters.", field="external_id")
+    for field, line in (("external_id", external_id), ("conversation", conversation)):
+        if not line.isprintable() and _CONTROL.search(line):
+            raise Unparsable(f"{field}: it holds a control character.", field=field)
+    for field, value in (("text", text), ("html", html)):
+        if "\0" in value:
+            raise Unparsable(f"{field}: it holds a NUL character.", field=field)
+    if len(subject) > _MAX_SUBJECT:
+        raise Unparsable(f"subject: it has more than {_MAX_SUBJECT} characters.", field="subject")
     if email and not _ADDRESS.fullmatch(email):
         raise Unparsable("from.email: this is not one e-mail address.", field="from.email")
     if not (email or phone or handle):

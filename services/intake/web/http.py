@@ -125,4 +125,5 @@ async def problem(send: Send, status: int, detail: str, *, field: str = "", retr
 async def fail(send: Send, error: AscoltoError, *, malformed: bool = False) -> None:
     """Sends one of our errors; `malformed` input is 400 instead of 422."""
     status = 400 if malformed and error.kind == "invalid" else STATUS.get(error.kind, 500)
-    await problem(send, status, error.message, field=error.field, retry_after_s=error.retry_after_s)
+    field = error.field or ("body" if status == 400 else "")
+    await problem(send, status, error.message, field=field, retry_after_s=error.retry_after_s)
