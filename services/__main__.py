@@ -314,7 +314,7 @@ def doctor(as_json: Json = False) -> None:
 def main() -> int:
     """Runs the command line; an error of ours is one line and an exit code."""
     try:
-        main_app(standalone_mode=False)
+        code = main_app(standalone_mode=False)  # what `typer.Exit` says comes back as the value
     except AscoltoError as error:
         return cli.fail(error, as_json="--json" in sys.argv)
     except typer.Exit as end:
@@ -323,7 +323,7 @@ def main() -> int:
         return cli.fail(Unavailable("Stopped."), as_json=False)
     except TyperException as error:
         return cli.fail(Invalid(str(error)), as_json="--json" in sys.argv)
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 if __name__ == "__main__":

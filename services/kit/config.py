@@ -49,6 +49,17 @@ def _positive(text: str) -> int:
     return number
 
 
+def _relay(text: str) -> str:
+    parts = urlsplit(text)
+    if text and (parts.scheme not in {"smtp", "smtps"} or not parts.hostname):
+        raise ValueError("write it as smtp://host:port or smtps://user:password@host:port")
+    try:
+        _ = parts.port
+    except ValueError as error:
+        raise ValueError("the port is not a number from 0 to 65535") from error
+    return text
+
+
 def _flag(text: str) -> bool:
     if text.lower() in {"1", "true", "yes", "on"}:
         return True
@@ -74,6 +85,7 @@ class Settings:
     smtp_out: str = _setting(
         "",
         "Relay for outgoing mail: `smtp://user:password@host:port?starttls=1` or `smtps://…`; an account's own setting wins.",
+        _relay,
         secret=True,
     )
     public_url: str = _setting(

@@ -155,5 +155,11 @@ def doctor(app: Application) -> list[dict[str, Any]]:
             }
         )
     mode = (settings.data / "key").stat().st_mode & 0o777
-    found.append({"name": "key", "ok": mode == 0o600, "detail": f"The key file has mode {mode:o}; it must be 600."})
+    found.append(
+        {
+            "name": "key",
+            "ok": mode == 0o600,
+            "detail": "fine" if mode == 0o600 else f"The key file has mode {mode:o}; make it 600.",
+        }
+    )
     return found

@@ -25,6 +25,7 @@ def test_the_environment_is_read():
     [
         ("ASCOLTO_HTTP", "8700"), ("ASCOLTO_HTTP", "127.0.0.1:99999"), ("ASCOLTO_SMTP", "x:y"), ("ASCOLTO_TRUST_PROXY", "maybe"),
         ("ASCOLTO_RETENTION_DAYS", "0"), ("ASCOLTO_LOG", "xml"), ("ASCOLTO_HTPP", "127.0.0.1:1"),
+        ("ASCOLTO_SMTP_OUT", "gopher://relay"), ("ASCOLTO_SMTP_OUT", "relay.example:25"), ("ASCOLTO_SMTP_OUT", "smtp://relay:99999"),
     ],
 )  # fmt: skip
 def test_a_wrong_setting_is_one_sentence_that_names_it(name, value):

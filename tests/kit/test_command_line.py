@@ -1,0 +1,25 @@
+"""The command line: what it says by its exit code."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from services import __main__ as command_line
+from services.kit import maintenance
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "environ", os.environ | {"ASCOLTO_DATA": str(tmp_path / "data")})
+
+
+@pytest.mark.parametrize(("ok", "code"), [(True, 0), (False, 1)])
+def test_the_doctor_says_by_its_exit_code_that_something_is_wrong(ok, code, monkeypatch, capsys):
+    found = [{"name": "disk", "ok": ok, "detail": "fine" if ok else "full"}]
+    monkeypatch.setattr(maintenance, "doctor", lambda _application: found)
+    monkeypatch.setattr("sys.argv", ["ascolto", "doctor"])
+
+    assert command_line.main() == code
+    assert ("BAD" in capsys.readouterr().out) is not ok
