@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -11,12 +12,14 @@ from services.kit import maintenance
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "environ", os.environ | {"ASCOLTO_DATA": str(tmp_path / "data")})
 
 
 @pytest.mark.parametrize(("ok", "code"), [(True, 0), (False, 1)])
-def test_the_doctor_says_by_its_exit_code_that_something_is_wrong(ok, code, monkeypatch, capsys):
+def test_the_doctor_says_by_its_exit_code_that_something_is_wrong(
+    ok: bool, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     found = [{"name": "disk", "ok": ok, "detail": "fine" if ok else "full"}]
     monkeypatch.setattr(maintenance, "doctor", lambda _application: found)
     monkeypatch.setattr("sys.argv", ["ascolto", "doctor"])
