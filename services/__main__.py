@@ -293,9 +293,14 @@ def backup(target: str, as_json: Json = False) -> None:
 
 @main_app.command()
 def restore(source: str, as_json: Json = False) -> None:
-    """Fills an empty data folder from a backup."""
-    done = maintenance.restore(_settings(), source)
-    cli.show(done, as_json=as_json, text=f"{done['files']} files restored. The index is rebuilt at the next start.")
+    """Fills an empty data folder from a backup; what it was about to send waits for a person's decision."""
+    settings = _settings()
+    done = maintenance.restore(settings, source)
+    with Application(settings) as app:
+        app.migrate()
+        done["held"] = intake.doubt_unsent(app.databases["intake"], app.clock)
+    text = f"{done['files']} files restored, {done['held']} deliveries held. The index is rebuilt at the next start."
+    cli.show(done, as_json=as_json, text=text)
 
 
 @main_app.command()

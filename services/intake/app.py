@@ -17,6 +17,7 @@ from services.intake.ports import Channel, Route, Tools
 from services.intake.rpc import Deps, IntakeServicer
 from services.intake.store import deliveries as delivery_store
 from services.intake.store import inbound as inbound_store
+from services.intake.usecases import deliver
 from services.intake.usecases.accept import Acceptor
 from services.intake.usecases.accounts import Accounts
 from services.intake.usecases.chat import ChatRoom
@@ -27,6 +28,7 @@ from services.intake.web.hooks import Hooks
 from services.intake.web.pages import Pages
 from services.intake.workers import Listeners, PendingParser
 from services.kit.app import Check, Mount, Service, Worker
+from services.kit.clock import Clock
 from services.kit.config import HostPort
 from services.kit.sweep import BlobSweeper
 from services.kit.uow import Database
@@ -157,3 +159,11 @@ def _close(kinds: Iterable[Channel]) -> None:
         close: Callable[[], None] | None = getattr(one, "close", None)
         if close is not None:
             close()
+
+
+def doubt_unsent(database: Database, clock: Clock) -> int:
+    """Holds what a restored installation was about to send until a person decides; returns how many deliveries."""
+    now_us, held = int(clock.now().timestamp() * 1_000_000), 0
+    while done := database.write(lambda uow: deliver.doubt_unsent(uow, now_us=now_us)):
+        held += done
+    return held

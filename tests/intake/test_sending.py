@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from services.intake import app as intake_app
 from services.intake.domain.delivery import State
 from services.intake.ports import Elsewhere, Identity, NotSent, Outbound, Receipt, Uncertain
 from services.intake.usecases import deliver
@@ -280,3 +281,15 @@ def test_a_visitor_who_left_is_answered_by_mail(world: World) -> None:
     assert [one.to[0].value for one in mail.sent] == ["bice@posta.example"]
     assert world.delivery("int_1").channel == "email"
     assert world.delivery("int_1").state is State.SENT
+
+
+def test_after_a_restore_nothing_leaves_by_itself(world: World) -> None:
+    channel = fake(world, "api", good)
+    world.ask(reply(world))
+
+    held = intake_app.doubt_unsent(world.parts.database, world.clock)
+    world.send_all()
+
+    assert held == 1
+    assert channel.sent == []
+    assert world.delivery("int_1").state is State.UNKNOWN

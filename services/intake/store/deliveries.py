@@ -41,6 +41,9 @@ _ORPHANS = _TABLE.sql(
     "SELECT $COLUMNS FROM deliveries WHERE state IN ('claimed', 'transmitting')"
     " AND (epoch <> :epoch OR claim_ends_us < :now_us) LIMIT 500"
 )
+_UNSENT = _TABLE.sql(
+    "SELECT $COLUMNS FROM deliveries WHERE state IN ('queued', 'claimed', 'transmitting') ORDER BY seq LIMIT :limit"
+)
 _COUNTS = Sql(
     "SELECT state, COUNT(*), MIN(due_us) FROM deliveries WHERE state IN ('queued','claimed','transmitting','unknown') GROUP BY state"
 )
@@ -114,6 +117,11 @@ def next_due_us(reader: Reader, now_us: int) -> int:
 def orphans(reader: Reader, epoch: int, now_us: int) -> list[Delivery]:
     """Deliveries in the hands of a sender that is gone or hangs."""
     return [_delivery(row) for row in reader.rows(_ORPHANS, {"epoch": epoch, "now_us": now_us})]
+
+
+def unsent(reader: Reader, limit: int) -> list[Delivery]:
+    """Deliveries not known to have left, in the order of sending."""
+    return [_delivery(row) for row in reader.rows(_UNSENT, {"limit": limit})]
 
 
 def counts(reader: Reader) -> dict[str, tuple[int, int]]:

@@ -149,6 +149,18 @@ def recover(uow: Uow, *, epoch: int, now_us: int) -> int:
     return len(found)
 
 
+def doubt_unsent(uow: Uow, *, now_us: int, limit: int = 500) -> int:
+    """After a restore: whatever was about to be sent may have been sent since the backup, so a person decides.
+
+    Returns how many; call it until that is 0.
+    """
+    found = store.unsent(uow, limit)
+    for one in found:
+        reason = "Restored from a backup: it may have been sent since. Decide."
+        _change(uow, one, state=State.UNKNOWN, error=reason, changed_us=now_us)
+    return len(found)
+
+
 def cancel(uow: Uow, *, reply_id: str, now_us: int) -> tuple[bool, State]:
     """Stops a reply while it is queued, or before it has come here. False when it is too late."""
     found = store.find_by_reply(uow, reply_id)
