@@ -48,7 +48,8 @@ class GrpcOwners:
 
     def _interactions(self, request: tickets.ScanRequest) -> Page:
         page = self._caller.invoke(self._tickets.ScanInteractions, request, timeout_s=_SCAN_S)
-        changes: list[Change] = [wire.of_ticket(ticket) for ticket in page.tickets]
+        # Of their tickets the facts alone: the tickets themselves were scanned before, and what changes is told by events.
+        changes = [Change(None, made.facts, made.ticket_id) for made in map(wire.of_ticket, page.tickets)]
         for interaction in page.interactions:
             changes += wire.of_interaction(interaction, None, self._blobs)
         return Page(changes, page.last_rev, page.done, page.total)
