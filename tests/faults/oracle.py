@@ -17,6 +17,7 @@ from ascolto.common.v1.envelope_pb2 import Envelope
 from ascolto.intake.v1.events_pb2 import DeliveryChanged
 from ascolto.tickets.v1.events_pb2 import Interaction, ReplyRequested
 from services.intake import wire as intake_wire
+from services.kit.backends import SERVICES
 from services.kit.blobs import FolderBlobs
 from services.search.index.local import LocalIndex
 from services.social import wire as social_wire
@@ -24,7 +25,6 @@ from services.tickets import wire as tickets_wire
 from tests.faults.installation import UNSETTLED, Installation
 from tests.faults.traffic import Contact, Ledger
 
-SERVICES = ("intake", "tickets", "social", "search", "desk")
 SENT = frozenset({"sent", "delivered", "read"})
 _CONSUMES: Mapping[str, Mapping[str, Any]] = {
     "intake": intake_wire.CONSUMES,

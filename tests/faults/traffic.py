@@ -240,7 +240,10 @@ class Traffic:
         person = {"name": name, "address": f"{name}@posta.example", "language": "it"}
         shop = self._installation.shops[contact.shop]
         made = ChatVisitor(self._installation.product.url, shop.slug, person, token=tokens.get(name, ""))
-        made.open()
+        with contextlib.ExitStack() as undo:
+            undo.callback(made.close)
+            made.open()
+            undo.pop_all()
         tokens[name] = made.token
         return made
 
