@@ -5,6 +5,7 @@ Order of the start: lock of the data folder, schema, calls, workers, HTTP, contr
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import shutil
 import sys
@@ -37,6 +38,7 @@ from services.kit.secrets import Keys, SecretBox
 from services.kit.uow import Database
 
 _SWITCH_INTERVAL_S = 0.0005  # three busy threads delay a 1 ms ticker by 12 ms at p99, by 55 ms with Python's default
+_ARENA_MAX = -8  # M_ARENA_MAX of malloc.h
 _NEW_OBJECTS = 50_000  # between two looks for cycles: a batch of 200 contacts makes about as many, none in a cycle
 _LEAST_FREE_BYTES = 64 * 1024 * 1024
 
@@ -45,6 +47,7 @@ class Application:
     """One process. Use it as a context manager: leaving it ends everything that was started."""
 
     def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
+        _few_arenas()
         self.settings = settings
         self.clock: Clock = clock or SystemClock()
         self._log = log.logger("application")
@@ -176,6 +179,18 @@ class Application:
 
     def __exit__(self, *_details: object) -> None:
         self.stop()
+
+
+def _few_arenas() -> None:
+    """Lets all threads share two heaps: glibc gives nearly every thread its own, and each keeps what it once had.
+
+    A hundred MiB of 350 (measured with 45 threads on two cores). Other C libraries have no such setting and no such heaps.
+    """
+    try:
+        set_option = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return
+    set_option(_ARENA_MAX, 2)
 
 
 def _spare_the_collector() -> None:
