@@ -51,13 +51,14 @@ class Directory:
 
     def __init__(self, people: People, clients: Clients, *, clock: Clock) -> None:
         self._users: _Kept[Mapping[str, User]] = _Kept(lambda: {user.id: user for user in people.everybody()}, clock)
+        self._tokens: _Kept[Mapping[str, str]] = _Kept(lambda: {one.id: one.name for one in people.tokens()}, clock)
         self._brands: _Kept[Sequence[intake.Brand]] = _Kept(lambda: list(clients.intake.brands()), clock)
         self._accounts: _Kept[intake.ListAccountsResponse] = _Kept(lambda: clients.intake.accounts(_EVERYBODY), clock)
 
     def name(self, user_id: str) -> str:
-        """A person's name; the id itself for tokens and services, and for who is gone."""
+        """A person's or a token's name; the id itself for services, and for who is gone."""
         user = self._users.get().get(user_id)
-        return user.name if user else user_id
+        return user.name if user else self._tokens.get().get(user_id, user_id)
 
     def user(self, user_id: str) -> User | None:
         """A person."""

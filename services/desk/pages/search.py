@@ -189,7 +189,7 @@ def _shown(frame: Frame, tongue: Tongue, answer: FindResponse, action: str, base
         "found": answer,
         "hits": [hit(tongue, one) for one in answer.hits],
         "exact": hit(tongue, answer.exact) if answer.HasField("exact") else None,
-        "facets": [_facet(frame, tongue, one) for one in answer.facets],
+        "facets": [_facet(frame, tongue, one) for one in answer.facets if one.values],
         "histogram": _histogram([one.count for one in answer.histogram]),
         "ways": [Way(tongue.word("way", one.label), one.query, tongue.number(one.count)) for one in answer.ways],
         "next": more,
@@ -208,10 +208,11 @@ def hit(tongue: Tongue, one: Hit) -> Found:
         for piece in inner
         if piece.snippet_html
     ]
-    title = plain(one.title, 160) or (f"#{one.number}" if one.number else tongue.text("(no subject)"))
+    author = plain(one.author, 60)
+    title = plain(one.title, 160) or (f"#{one.number}" if one.number else author or tongue.text("(no subject)"))
     kind = tongue.word("channel", one.channel) if one.channel else tongue.word("kind", one.kind)
     return Found(
-        _href(one), title, one.number, _ICONS.get(one.kind, "inbox"), kind, plain(one.author, 60), state,
+        _href(one), title, one.number, _ICONS.get(one.kind, "inbox"), kind, author if author != title else "", state,
         words.STATE_KINDS.get(one.state, ""), moment(one, "occurred_at"), snippets, one.more,
     )  # fmt: skip
 
@@ -248,19 +249,21 @@ class _Value:
 def _facet(frame: Frame, tongue: Tongue, one: Any) -> FacetView:
     names = {"brand": frame.desk.directory.brand_name, "agent": frame.desk.directory.name}
 
+    kind = {"lang": "language"}.get(one.field, one.field)
+
     def label(value: str) -> str:
-        if one.field in names:
-            return names[one.field](value) or value
-        return tongue.word(one.field, value) if one.field in words.WORDS else value
+        if kind in names:
+            return names[kind](value) or value
+        return tongue.word(kind, value) if value in words.WORDS.get(kind, ()) else value
 
     values = [_Value(v.value, label(v.value), tongue.number(v.count), v.chosen) for v in one.values]
-    return FacetView(one.field, tongue.word("facet", one.field), values, one.zero)
+    return FacetView(one.field, tongue.word("facet", kind), values, one.zero)
 
 
 def _histogram(counts: Sequence[int]) -> list[Bar]:
     if not counts or not any(counts):
         return []
-    step, top = 100 / len(counts), max(counts)
+    step, top = 100 / max(len(counts), 8), max(counts)
     return [
         Bar("", round(n * step, 2), round(step * 0.76, 2), round(48 - 44 * count / top, 1), round(44 * count / top, 1))
         for n, count in enumerate(counts)
