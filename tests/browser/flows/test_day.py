@@ -126,6 +126,7 @@ def answer_form(shop: Running, hand: Hand, number: int, address: str) -> None:
 
 def answer_chat(shop: Running, hand: Hand, number: int, visitor: ChatVisitor) -> None:
     """In the chat, at once."""
+    visitor.open()  # a page in a browser would have stayed connected
     hand.page.goto(f"{shop.url}/inbox/open/{number}")
     begin_reply(hand)
     hand.type("Ciao Teo, ora il codice funziona.")
