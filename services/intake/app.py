@@ -90,6 +90,7 @@ def build(parts: Parts) -> Service:
             typing=room.typing,
         )
     )
+    letters = {kind.id for kind in kinds.values() if kind.capabilities.recipients}
     hooks = Hooks(directory=directory, acceptor=acceptor, clock=parts.clock, metrics=parts.metrics)
     pages = Pages(parts=parts, directory=directory, acceptor=acceptor, room=room)
     closers: list[Callable[[], None]] = [door.close, room.close]
@@ -108,7 +109,7 @@ def build(parts: Parts) -> Service:
         name="intake",
         database=parts.database,
         rpc=[lambda server: rpc_stubs.add_IntakeServicer_to_server(servicer, server)],
-        consumers=consumptions(parts.clock),
+        consumers=consumptions(parts.clock, letters),
         workers=_workers(parts, directory, door, replayer, acceptor),
         mounts=[Mount("/hooks", hooks), Mount("/c", pages)],
         checks=[Check("intake database", parts.database.ping)],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from services.intake import wire
 from services.intake.domain.delivery import Delivery
@@ -15,12 +15,12 @@ from services.kit.ids import new_id
 from services.kit.uow import Uow
 
 
-def consumptions(clock: Clock) -> list[Consumption]:
-    """What intake reads."""
+def consumptions(clock: Clock, letters: Collection[str]) -> list[Consumption]:
+    """What intake reads. `letters`: channels whose answers name their recipients and stand for themselves."""
 
     def handle(records: Sequence[Record], uow: Uow) -> None:
         now_us = int(clock.now().timestamp() * 1_000_000)
-        request_deliveries(uow, [_delivery(record, now_us) for record in records], now_us=now_us)
+        request_deliveries(uow, [_delivery(record, now_us, letters) for record in records], now_us=now_us)
 
     return [
         Consumption(
@@ -32,10 +32,12 @@ def consumptions(clock: Clock) -> list[Consumption]:
     ]
 
 
-def _delivery(record: Record, now_us: int) -> Delivery:
+def _delivery(record: Record, now_us: int, letters: Collection[str]) -> Delivery:
     data = record.envelope.payload
     request = wire.reply_request(data)
     first = next((one.value for one in request.to if one.kind == "email"), "")
+    # Two letters to one address are two conversations: one of unknown fate must not hold up the other ticket's.
+    conversation = "" if request.channel in letters else request.conversation
     return Delivery(
         id=new_id("dlv"),
         reply_id=request.reply_id,
@@ -44,7 +46,7 @@ def _delivery(record: Record, now_us: int) -> Delivery:
         account_id=request.account_id,
         channel=request.channel,
         conversation=request.conversation,
-        lane=f"{request.account_id}|{request.conversation or request.ticket_id}",
+        lane=f"{request.account_id}|{conversation or request.ticket_id}",
         due_us=int(request.not_before.ToMicroseconds()) if request.HasField("not_before") else 0,
         requested_us=int(request.requested_at.ToMicroseconds()) if request.HasField("requested_at") else now_us,
         recipient=first.strip().lower(),

@@ -121,6 +121,22 @@ def test_a_person_resolves_unknown_and_the_lane_moves_on(world: World, decision:
     assert len(channel.sent) == sent
 
 
+def test_a_letter_of_unknown_fate_holds_up_its_own_ticket_alone(world: World) -> None:
+    def lost(outbound: Outbound) -> Receipt:
+        if outbound.reply_id == "int_1":
+            raise Uncertain("The connection broke after the final dot.")
+        return good(outbound)
+
+    fake(world, "email", lost)
+    for reply_id, ticket_id in (("int_1", "tkt_1"), ("int_2", "tkt_1"), ("int_3", "tkt_2")):
+        world.ask(reply(world, reply_id, "email", conversation="mara@posta.example", ticket_id=ticket_id))
+
+    world.send_all()
+
+    states = [world.delivery(f"int_{number}").state for number in (1, 2, 3)]
+    assert states == [State.UNKNOWN, State.QUEUED, State.SENT]
+
+
 def test_a_sent_reply_asks_for_no_decision(world: World) -> None:
     fake(world, "api", good)
     world.ask(reply(world))

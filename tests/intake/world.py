@@ -87,7 +87,7 @@ class World:
             f"evt_{reply.reply_id}",
             envelope.SerializeToString(),
         )
-        handle = consumptions(self.clock)[0].handle
+        handle = consumptions(self.clock, {"email"})[0].handle
         self.parts.database.write(lambda uow: handle([record], uow))
         return self.delivery(reply.reply_id).id
 
