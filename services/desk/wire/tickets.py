@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -78,13 +79,14 @@ def ticket(message: events.Ticket) -> dict[str, Any]:
     }
 
 
-def files(message: events.Interaction) -> list[Blob]:
+def files(message: events.Interaction, read: Read) -> list[Blob]:
     """The attachments; of what could not be rendered the contact as it arrived, last, is one too."""
     found = list(message.attachments)
     if message.not_rendered and message.HasField("raw"):
         raw = type(message.raw)()
         raw.CopyFrom(message.raw)
         raw.name = raw.name or ("message.eml" if raw.media_type == "message/rfc822" else "contact.txt")
+        raw.sha256 = raw.sha256 or hashlib.sha256(blob_bytes(raw, read)).hexdigest()
         found.append(raw)
     return found
 
@@ -113,7 +115,7 @@ def interaction(message: events.Interaction, read: Read) -> dict[str, Any]:
         "html": html,
         "attachments": [
             {"name": blob.name, "media_type": blob.media_type, "size": blob.size_bytes, "sha256": blob.sha256}
-            for blob in files(message)
+            for blob in files(message, read)
         ],
         "external_id": message.external_id or None,
         "occurred_at": when(message, "occurred_at"),
