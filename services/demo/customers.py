@@ -107,6 +107,7 @@ class ChatVisitor:
     last_seq: int = 0
     received: list[dict[str, Any]] = field(default_factory=list)
     _socket: ClientConnection | None = None
+    _entered: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def open(self) -> None:
         """Begins or goes on with the session, and connects."""
@@ -120,7 +121,10 @@ class ChatVisitor:
         assert answer.status_code == 200, f"the chat answers {answer.status_code}: {answer.text[:500]}"
         self.token = answer.json()["token"]
         address = self.url.replace("http", "ws", 1) + answer.json()["ws"]
-        self._socket = connect(address, subprotocols=[Subprotocol("care.chat.v1")], open_timeout=20, proxy=None)
+        self._entered.close()
+        self._socket = self._entered.enter_context(
+            connect(address, subprotocols=[Subprotocol("care.chat.v1")], open_timeout=20, proxy=None)
+        )
         self._socket.send(json.dumps({"op": "hello", "token": self.token, "last_seq": self.last_seq}))
         self._until(lambda frame: frame["op"] == "ready")
 
@@ -147,8 +151,7 @@ class ChatVisitor:
 
     def close(self) -> None:
         """Leaves."""
-        if self._socket is not None:
-            self._socket.close()
+        self._entered.close()
 
     def _until(self, wanted: Callable[[dict[str, Any]], bool], timeout_s: float = 20.0) -> dict[str, Any]:
         assert self._socket is not None
