@@ -154,6 +154,11 @@ class Application:
         self._log.info("application.ready", http=str(self._http.address))
 
     @property
+    def running(self) -> bool:
+        """Whether it was started: the command line also wires applications that are not."""
+        return self._runner is not None
+
+    @property
     def http_address(self) -> HostPort:
         """Where HTTP is answered, with the port that was found free."""
         if self._http is None:

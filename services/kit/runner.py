@@ -27,7 +27,7 @@ class FolderLock:
 
     def __init__(self, folder: Path) -> None:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # customers' words: for this user's eyes
             self._file: IO[str] = (folder / "lock").open("a+")
         except OSError as error:
             raise Unavailable(

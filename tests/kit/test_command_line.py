@@ -26,3 +26,11 @@ def test_the_doctor_says_by_its_exit_code_that_something_is_wrong(
 
     assert command_line.main() == code
     assert ("BAD" in capsys.readouterr().out) is not ok
+
+
+def test_the_doctor_finds_nothing_wrong_with_a_folder_that_was_never_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["ascolto", "doctor"])
+
+    assert command_line.main() == 0, capsys.readouterr().out
