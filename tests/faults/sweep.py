@@ -15,7 +15,9 @@ from tests.faults.traffic import Ledger, Traffic, plan
 from tests.kitlib import wait_until
 
 PARTS = 3  # consecutive seeds that together meet every point
-_LIFE_S = 6.0  # a point that is not met in this time is a random kill
+_LIFE_S = 10.0  # a point that is not met in this time is a random kill
+# Commits of contacts are passed often; a post, an answer's wire and the index's commits, which gather much, seldom.
+_PASSES = (("search.", 5), ("social.", 3), ("intake.send.", 4), ("intake.consume.", 4), ("", 20))
 _ALL_S = 120.0
 
 
@@ -47,8 +49,8 @@ def points_of(seed: int) -> list[str]:
     """The crash points of a seed, each with the pass at which it kills; and kills at any moment (empty)."""
     chance = random.Random(f"points-{seed}")
     mine = sorted(POINTS)[seed % PARTS :: PARTS]
-    # The wire of an answer is passed seldom, the commits of contacts often.
-    armed = [f"{name}:{chance.randint(1, 6 if '.send.' in name else 25)}" for name in mine]
+    most = [next(passes for prefix, passes in _PASSES if name.startswith(prefix)) for name in mine]
+    armed = [f"{name}:{chance.randint(1, passes)}" for name, passes in zip(mine, most, strict=True)]
     armed += ["", ""]
     chance.shuffle(armed)
     return armed

@@ -55,9 +55,10 @@ def _repeat_a_mail(one: Installation) -> None:
     one.sink.delivered.append(one.sink.delivered[0])
 
 
-def _damage_a_blob(one: Installation) -> None:
-    path = max((one.data / "blobs").rglob("*"), key=lambda found: found.stat().st_size if found.is_file() else 0)
-    path.write_bytes(path.read_bytes()[:-1] + b"!")
+def _damage_the_files(one: Installation) -> None:
+    for path in (one.data / "blobs").rglob("*"):
+        if path.is_file():
+            path.write_bytes(path.read_bytes()[:-1] + b"!")
 
 
 _INCOMING = "(SELECT id FROM interactions WHERE direction = 1 AND kind = 'message' LIMIT 1)"
@@ -77,7 +78,7 @@ HARMS: dict[str, tuple[str, Callable[[Installation], None]]] = {
     "a revision the index has not seen": ("(4)", _in("tickets", f"UPDATE interactions SET rev = rev + 1 WHERE id IN {_INCOMING}")),
     "a mail that never arrived": ("(5)", _lose_a_mail),
     "a mail that arrived twice": ("(5)", _repeat_a_mail),
-    "a damaged file": ("(6)", _damage_a_blob),
+    "damaged files": ("(6)", _damage_the_files),
     "a message of another brand": ("(7)", _in("tickets", f"UPDATE interactions SET brand_id = 'brd_other' WHERE id IN {_INCOMING}")),
     "a group that stands still": ("(8)", _in("tickets", "UPDATE positions SET next_offset = next_offset - 1 WHERE group_name = 'tickets.contacts'")),
     "a delivery that stays on its way": ("(8)", _in("intake", "UPDATE deliveries SET state = 'claimed' WHERE id IN (SELECT id FROM deliveries LIMIT 1)")),
