@@ -267,7 +267,8 @@ def replay(
     confirm_replies: Annotated[bool, typer.Option(help="Allow replaying answers to customers.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Lists or replays what consumers could not handle."""
+    """Lists what consumers could not handle, or replays what is named."""
+    listing = listing or not (ids or everything)
     arguments = {"ids": ids or [], "everything": everything, "listing": listing, "confirmed": confirm_replies}
     found = _perform("replay", arguments, as_json=as_json)
     cli.show(

@@ -34,3 +34,12 @@ def test_the_doctor_finds_nothing_wrong_with_a_folder_that_was_never_run(
     monkeypatch.setattr("sys.argv", ["ascolto", "doctor"])
 
     assert command_line.main() == 0, capsys.readouterr().out
+
+
+def test_replay_lists_when_nothing_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["ascolto", "replay"])
+
+    assert command_line.main() == 0
+    assert capsys.readouterr().out == "Nothing is parked.\n"
