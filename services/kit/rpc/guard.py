@@ -20,7 +20,8 @@ from services.kit.rpc import assertion
 from services.kit.secrets import Keys
 
 TRACE = "ascolto-trace"
-MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+MAX_MESSAGE_BYTES = 4 * 1024 * 1024  # of a request, which anybody may send
+MAX_RESPONSE_BYTES = 256 * 1024 * 1024  # ours: a ticket is answered whole, however long its thread
 _SLOW_S = 0.5
 _person: contextvars.ContextVar[Person] = contextvars.ContextVar("person")
 

@@ -15,7 +15,7 @@ import grpc
 
 from services.kit.errors import AscoltoError
 from services.kit.rpc import status
-from services.kit.rpc.guard import MAX_MESSAGE_BYTES, Guard
+from services.kit.rpc.guard import MAX_MESSAGE_BYTES, MAX_RESPONSE_BYTES, Guard
 
 _Metadata = Sequence[tuple[str, str | bytes]]
 
@@ -85,13 +85,13 @@ class LocalServer:
             raise LocalRpcError(grpc.StatusCode.UNIMPLEMENTED, f"There is no method {method}.")
         if timeout is not None and timeout <= 0:
             raise LocalRpcError(grpc.StatusCode.DEADLINE_EXCEEDED, f"{method} was not called: no time was left.")
-        _limit(method, "request", request)
+        _limit(method, "request", request, MAX_MESSAGE_BYTES)
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
             response = self._guard.run(method, handler, request, LocalContext(metadata, deadline), dict(metadata))
         except AscoltoError as error:
             raise LocalRpcError(status.CODES[error.kind], error.message, status.trailing(error)) from error
-        _limit(method, "response", response)
+        _limit(method, "response", response, MAX_RESPONSE_BYTES)
         if deadline is not None and time.monotonic() > deadline:
             raise LocalRpcError(
                 grpc.StatusCode.DEADLINE_EXCEEDED, f"{method} answered after its {timeout} s; it may have been applied."
@@ -99,12 +99,12 @@ class LocalServer:
         return response
 
 
-def _limit(method: str, what: str, message: Any) -> None:
+def _limit(method: str, what: str, message: Any, most: int) -> None:
     size = message.ByteSize()
-    if size > MAX_MESSAGE_BYTES:
+    if size > most:
         raise LocalRpcError(
             grpc.StatusCode.RESOURCE_EXHAUSTED,
-            f"The {what} of {method} has {size} bytes, more than {MAX_MESSAGE_BYTES}.",
+            f"The {what} of {method} has {size} bytes, more than {most}.",
         )
 
 

@@ -10,9 +10,11 @@ import grpc
 from services.kit.config import HostPort
 from services.kit.errors import AscoltoError, Unavailable
 from services.kit.rpc import status
-from services.kit.rpc.guard import MAX_MESSAGE_BYTES, Guard
+from services.kit.rpc.guard import MAX_MESSAGE_BYTES, MAX_RESPONSE_BYTES, Guard
 
-_SIZES = (("grpc.max_receive_message_length", MAX_MESSAGE_BYTES), ("grpc.max_send_message_length", MAX_MESSAGE_BYTES))
+_RECEIVE, _SEND = "grpc.max_receive_message_length", "grpc.max_send_message_length"
+_SERVER_SIZES = ((_RECEIVE, MAX_MESSAGE_BYTES), (_SEND, MAX_RESPONSE_BYTES))
+_CLIENT_SIZES = ((_RECEIVE, MAX_RESPONSE_BYTES), (_SEND, MAX_MESSAGE_BYTES))
 
 
 class _GuardInterceptor(grpc.ServerInterceptor):
@@ -42,7 +44,7 @@ def server(guard: Guard, *, threads: int = 16) -> grpc.Server:
     return grpc.server(
         ThreadPoolExecutor(max_workers=threads, thread_name_prefix="rpc"),
         interceptors=[_GuardInterceptor(guard)],
-        options=_SIZES,
+        options=_SERVER_SIZES,
         maximum_concurrent_rpcs=threads * 8,
     )
 
@@ -61,4 +63,4 @@ def listen(server: grpc.Server, address: HostPort) -> int:
 
 def connect(address: HostPort) -> grpc.Channel:
     """A channel to another service; it connects with the first call and again when lost."""
-    return grpc.insecure_channel(str(address), options=_SIZES)
+    return grpc.insecure_channel(str(address), options=_CLIENT_SIZES)
