@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,8 +31,10 @@ class Listening:
     api: Api
 
     def mentions(self, text: str) -> list[str]:
-        """Texts of the mentions that hold a word."""
-        return [one["text"] for one in self.api.items("/mentions") if text in one["text"]]
+        """Texts of the stored mentions that hold a word; the list of the API shows likenesses as one."""
+        path = self.product.folder / "data" / "social.db"
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as social:
+            return [row[0] for row in social.execute("SELECT text FROM mentions WHERE text LIKE ?", (f"%{text}%",))]
 
 
 @pytest.fixture
