@@ -36,10 +36,10 @@ def test_13_the_day_by_keyboard_alone(shop: Running, hand: Hand) -> None:
     old = shop.mail(subject="Il tavolo pieghevole traballa", name="Brunilde Casavecchia")
     mail = shop.mail(subject="La lampada arrivata ieri è rotta", name="Marta Quercioli")
     shop.form(people["forms"][0])
-    form = shop.ticket(lambda one: bool(one["channel"] == "webform"))
+    form = shop.ticket(lambda one: people["forms"][0]["subject"] in one["subject"])
     visitor = shop.visitor(people["chats"][0])
     visitor.say(people["chats"][0]["lines"][0])
-    chat = shop.ticket(lambda one: bool(one["channel"] == "chat"))
+    chat = shop.ticket(lambda one: "BREZZA10" in one["subject"])
 
     sign_in(shop, hand)
     take_next(shop, hand)
@@ -131,6 +131,7 @@ def answer_chat(shop: Running, hand: Hand, number: int, visitor: ChatVisitor) ->
     begin_reply(hand)
     hand.type("Ciao Teo, ora il codice funziona.")
     hand.press("Control+Enter")
+    expect(hand.page.locator("#thread")).to_contain_text("ora il codice funziona")
     assert visitor.wait_for("ora il codice funziona")["data"]["author"]["kind"] == "agent"
     visitor.close()
 
