@@ -241,3 +241,16 @@ def test_a_handful_of_complaints_on_the_first_day_is_no_alert(social):
         social.post(f"c{number}", ANGRY[number], social.clock.now())
 
     assert social.alerts() == []
+
+
+def test_the_first_batch_of_a_kind_makes_its_source_and_reads_nothing_by_itself(social):
+    item = pb.NewMention(external_id="1", author_handle="a", text="Lumaca Casa bella")
+    item.occurred_at.FromDatetime(social.clock.now())
+
+    social.call("IngestMentions", pb.IngestMentionsRequest(source="x", items=[item]))
+
+    sources = social.call("ListSources", Empty()).sources
+    assert [(one.kind, one.state) for one in sources] == [("x", "off")]
+    assert social.call("ListMentions", pb.ListMentionsRequest()).mentions[0].source == "x"
+    with pytest.raises(NotFound, match="replay, rss, x"):
+        social.call("IngestMentions", pb.IngestMentionsRequest(source="myspace", items=[item]))

@@ -13,11 +13,10 @@ from services.kit.ids import new_id
 from services.kit.secrets import SecretBox
 from services.kit.uow import Database, Uow
 from services.social.domain.watch import parse
-from services.social.sources import kind
+from services.social.sources import kind, kinds
 from services.social.store import alerts, config
 from services.social.store.config import Notifier, SourceRow, Watch
 
-DEFAULT_BATCH_SOURCE = "Batch"
 SEVERITIES = ("notice", "serious", "crisis")
 
 
@@ -79,18 +78,22 @@ class Configure:
         return row
 
     def source_by_name(self, name: str) -> SourceRow:
-        """A source by id, name or kind; the batch source is made when it is first asked for. Raises `NotFound`."""
+        """A source by id, name or kind. Raises `NotFound`.
+
+        The first batch of a kind makes its source; one that would need settings to read by itself begins switched off.
+        """
         with self.database.read() as reader:
             rows = config.list_sources(reader)
         for names in ({row.id: row for row in rows}, {row.name: row for row in rows}, {row.kind: row for row in rows}):
             if name in names:
                 return names[name]
-        if name == "replay":
-            return self.put_source(SourceRow(id="", kind="replay", name=DEFAULT_BATCH_SOURCE), {}, {})
-        raise NotFound(
-            f"There is no source {name}; there are {', '.join(sorted(row.name for row in rows)) or 'none'}.",
-            field="source",
-        )
+        if name in kinds():
+            handed_over = not any(field.required for field in kind(name).fields)
+            row = SourceRow(id=new_id("src"), kind=name, name=name, enabled=int(handed_over), secrets=b"")
+            self.database.write(lambda uow: config.put_source(uow, row))
+            return row
+        known = sorted({row.name for row in rows} | set(kinds()))
+        raise NotFound(f"There is no source {name}; there are {', '.join(known)}.", field="source")
 
     def put_watch(self, wanted: Watch) -> Watch:
         """Creates (without id) or changes a watch; a changed query starts its detectors anew. Raises `BadQuery`."""
