@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -13,6 +13,12 @@ from tests.browser.flows.shop import Running, until
 from tests.browser.test_axe import ALL, AXE, look
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+LOOKS: tuple[tuple[Literal["light", "dark"], str, int], ...] = (
+    ("light", "it-IT", 320),
+    ("dark", "en-GB", 320),
+    ("light", "de-DE", 1440),
+    ("dark", "pt-PT", 3840),
+)
 
 
 def said(shop: Running, ticket: dict[str, Any], text: str) -> bool:
@@ -22,12 +28,7 @@ def said(shop: Running, ticket: dict[str, Any], text: str) -> bool:
 def test_19_customers_pages_pass_axe_and_reflow(shop: Running, chromium: Browser) -> None:
     source = AXE.read_text(encoding="utf-8")
     found: list[Any] = []
-    for theme, locale, width in (
-        ("light", "it-IT", 320),
-        ("dark", "en-GB", 320),
-        ("light", "de-DE", 1440),
-        ("dark", "pt-PT", 3840),
-    ):
+    for theme, locale, width in LOOKS:
         context = chromium.new_context(locale=locale, color_scheme=theme, viewport={"width": width, "height": 700})
         page = context.new_page()
         for path in ("contact", "chat"):

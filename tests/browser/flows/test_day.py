@@ -39,7 +39,7 @@ def test_13_the_day_by_keyboard_alone(shop: Running, hand: Hand) -> None:
     form = shop.ticket(lambda one: people["forms"][0]["subject"] in one["subject"])
     visitor = shop.visitor(people["chats"][0])
     visitor.say(people["chats"][0]["lines"][0])
-    chat = shop.ticket(lambda one: "BREZZA10" in one["subject"])
+    chat = shop.ticket(lambda one: bool(one["channel"] == "chat" and one["number"] > old["number"]))
 
     sign_in(shop, hand)
     take_next(shop, hand)
