@@ -77,6 +77,21 @@ def test_an_error_keeps_every_value_and_stands_beside_its_field(world: World) ->
     assert received(world) == []
 
 
+def test_who_mends_an_error_need_not_wait_again(world: World) -> None:
+    wrong = send(world, filled(world, email="mara"))
+
+    at_once = {
+        "t": token_of(wrong),
+        "email": "mara@posta.example",
+        "message": "Il vetro è rotto.",
+        "topic": "complaint",
+    }
+    mended = send(world, at_once)
+
+    assert wrong.status_code == 422
+    assert mended.status_code == 303
+
+
 def test_a_forged_token_is_refused_and_the_text_is_kept(world: World) -> None:
     answer = send(world, filled(world) | {"t": "x.1.y"})
 

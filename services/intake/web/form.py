@@ -158,6 +158,7 @@ class FormPages:
         status: int = 200,
         values: dict[str, str] | None = None,
         errors: dict[str, str] | None = None,
+        token: str = "",
     ) -> None:
         language, words = self._shared.words(brand, scope, asked=asked)
         opens = self._shared.opens(brand, words)
@@ -172,7 +173,7 @@ class FormPages:
             words=words,
             lead=lead,
             title=account.setting("title") or words["title"],
-            token=self.token(account),
+            token=token or self.token(account),
             values=values or dict.fromkeys(_FIELDS, ""),
             errors=errors or {},
             ways=[way for way in self._shared.ways(brand) if way["kind"] != "form"],
@@ -211,7 +212,15 @@ class FormPages:
             status=status,
             values=values,
             errors={place: text},
+            token=self._still_good(account, str(fields.get("t", ""))),
         )
+
+    def _still_good(self, account: Account, token: str) -> str:
+        """The token the form was sent with, while it holds: whoever mends a word need not wait again; else empty."""
+        try:
+            return token if self._read_token(account, token).age_s <= _OLD_S else ""
+        except Forbidden:
+            return ""
 
     async def _thanks(self, brand: Brand, scope: Scope, send: Send, asked: str, reference: str) -> None:
         language, words = self._shared.words(brand, scope, asked=asked)
