@@ -50,6 +50,16 @@ def _drop_personal(_logger: Any, _method: str, event: MutableMapping[str, Any]) 
     return event
 
 
+class _StandardError:
+    """Standard error as it is at each line: whoever redirects it later is followed."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
 def set_up(*, form: str, level: str) -> None:
     """Configures logging for the process: ours, and what libraries say from warning on."""
     renderer: Any = (
@@ -68,7 +78,7 @@ def set_up(*, form: str, level: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(_StandardError()),  # type: ignore[arg-type]  # print needs no more
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(
