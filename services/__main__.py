@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -40,12 +41,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print just the secret.")]
 
 
-def wire(app: Application) -> Application:
-    """All five services, in the order in which they depend on one another."""
+def wire(app: Application, *, apart: bool = False) -> Application:
+    """All five services, in the order in which they depend on one another; `apart`: search in a process of its own."""
     app.add(intake.build(app.parts("intake")))
     app.add(tickets.build(app.parts("tickets")))
     app.add(social.build(app.parts("social")))
-    app.add(search.build(app.parts("search")))
+    app.add((search.build_apart if apart else search.build)(app.parts("search")))
     app.add(desk.build(app.parts("desk")))
     return app
 
@@ -137,7 +138,7 @@ def run(
     settings = _settings()
     with Application(settings) as app:
         app.migrate()
-        wire(app).start(commands(app))
+        wire(app, apart=True).start(commands(app))
         print(f"Ascolto answers at {settings.public_url or f'http://{app.http_address}'}", flush=True)
         runner.wait_for_signal()
 
@@ -155,7 +156,7 @@ def demo(
 
     if check:
         raise typer.Exit(demo_check.run(kill=kill, wire=wire))
-    day.run(_settings(quiet=True), wire=wire, commands=commands)
+    day.run(_settings(quiet=True), wire=partial(wire, apart=True), commands=commands)
 
 
 @main_app.command()

@@ -71,6 +71,7 @@ class Service:
 
     name: str
     database: Database
+    process: str = ""  # a module: the service runs in a process of its own, and this is what the others see of it
     rpc: Sequence[
         Callable[[grpc.Server], None]
     ] = ()  # each adds one servicer: lambda server: add_XServicer_to_server(x, server)

@@ -1,4 +1,4 @@
-"""All that runs in one process: opens the backends, takes the services, starts them in order and ends them in order.
+"""One process of ours: opens the backends, takes the services, starts them in order and ends them in order.
 
 Order of the start: lock of the data folder, schema, calls, workers, HTTP, control socket; the end is the reverse.
 """
@@ -12,11 +12,12 @@ import sys
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from services.kit import log
+from services.kit.apart import Apart
 from services.kit.app import Check, Service, Worker
 from services.kit.backends import SERVICES, Parts, load
 from services.kit.bus.local import LocalLog
@@ -31,11 +32,16 @@ from services.kit.http import Dispatcher, HttpServer
 from services.kit.leases import Leases
 from services.kit.operations import OperationsServicer
 from services.kit.prune import Pruner
+from services.kit.rpc import network
 from services.kit.rpc.guard import Guard, call_counter
 from services.kit.rpc.local import LocalServer
 from services.kit.runner import FolderLock, Runner
 from services.kit.secrets import Keys, SecretBox
 from services.kit.uow import Database
+
+if TYPE_CHECKING:
+    import grpc
+
 
 _SWITCH_INTERVAL_S = 0.0005  # three busy threads delay a 1 ms ticker by 12 ms at p99, by 55 ms with Python's default
 _ARENA_MAX = -8  # M_ARENA_MAX of malloc.h
@@ -46,12 +52,15 @@ _LEAST_FREE_BYTES = 64 * 1024 * 1024
 class Application:
     """One process. Use it as a context manager: leaving it ends everything that was started."""
 
-    def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, clock: Clock | None = None, alone: str = "", lock_wait_s: float = 0.0
+    ) -> None:
+        """`alone`: the one service this process runs beside the main one, which owns the data folder."""
         _few_arenas()
         self.settings = settings
         self.clock: Clock = clock or SystemClock()
         self._log = log.logger("application")
-        self._lock = FolderLock(settings.data.absolute())
+        self._lock = FolderLock(settings.data.absolute() / alone, wait_s=lock_wait_s)
         try:
             self.metrics = CollectorRegistry()
             for collector in (ProcessCollector, PlatformCollector, GCCollector):
@@ -67,10 +76,11 @@ class Application:
             calls = call_counter(self.metrics)
             self._consume_metrics = ConsumeMetrics(self.metrics)
             make = load("rpc", settings.rpc)
-            self.servers: dict[str, LocalServer] = {
-                name: make(Guard(service=name, keys=self.keys, clock=self.clock, calls=calls)) for name in SERVICES
+            self._guards = {
+                name: Guard(service=name, keys=self.keys, clock=self.clock, calls=calls) for name in SERVICES
             }
-            self.channels = {name: server.channel() for name, server in self.servers.items()}
+            self.servers: dict[str, LocalServer] = {name: make(guard) for name, guard in self._guards.items()}
+            self.channels: dict[str, grpc.Channel] = {name: server.channel() for name, server in self.servers.items()}
             self.blobs = load("blobs", settings.blobs)(settings.data / "blobs")
             self.egress = Egress(allowed=settings.allow_hosts.split(","))
         except BaseException:
@@ -78,6 +88,8 @@ class Application:
             raise
         self.services: dict[str, Service] = {}
         self.consumers: dict[str, list[Consumer]] = {}
+        self._listening: list[grpc.Server] = []
+        self._apart: list[Apart] = []
         self._runner: Runner | None = None
         self._http: HttpServer | None = None
         self._control: ControlServer | None = None
@@ -109,49 +121,80 @@ class Application:
     def add(self, service: Service) -> Service:
         """Takes a service in: its calls answer from now on, its threads run after `start`."""
         self.services[service.name] = service
-        server: Any = self.servers[service.name]
-        for register in service.rpc:
-            register(server)
+        if service.process:
+            self._put_apart(service)
         self.consumers[service.name] = [
             Consumer(
                 one, service.database, self.bus, clock=self.clock, metrics=self._consume_metrics, service=service.name
             )
             for one in service.consumers
         ]
-        OperationsServicer.register(server, service, self.consumers[service.name], self.settings.data, self.clock)
+        self._register(service.name, self.servers[service.name])
         return service
+
+    def _register(self, name: str, server: Any) -> None:
+        service = self.services[name]
+        for register in service.rpc:
+            register(server)
+        OperationsServicer.register(server, service, self.consumers[name], self.settings.data, self.clock)
+
+    def listen(self, name: str, address: network.Address) -> None:
+        """Answers the calls of one service over the network too."""
+        server = network.server(self._guards[name])
+        self._register(name, server)
+        network.listen(server, address)
+        self._listening.append(server)
+
+    def _put_apart(self, service: Service) -> None:
+        """The service runs in a process of its own, which asks those that are here already."""
+        apart = Apart(service.name, service.process, self.settings)
+        for name in self.services.keys() - {service.name}:
+            self.listen(name, apart.address(name))
+        self.channels[service.name] = apart.connect()
+        self.bus.listeners.append(apart.wake)
+        ProcessCollector(namespace=f"ascolto_{service.name}", pid=apart.pid, registry=self.metrics)
+        self._apart.append(apart)
 
     def checks(self) -> list[Check]:
         """Everything readiness rests on."""
         found = [Check("disk", partial(_check_disk, self.settings.data))]
         for name, service in self.services.items():
-            found.append(Check(f"{name}: database", service.database.ping))
+            if not service.process:
+                found.append(Check(f"{name}: database", service.database.ping))
             found.extend(service.checks)
         return found
 
     def start(self, commands: Mapping[str, Command] | None = None, *, http: HostPort | None = None) -> None:
         """Starts threads, HTTP and the control socket; everything answers when it returns."""
+        mounts = [mount for service in self.services.values() for mount in service.mounts]
+        dispatcher = Dispatcher(mounts, checks=self.checks(), metrics=self.metrics)
+        self._http = HttpServer(dispatcher, http or self.settings.http, trust_proxy=self.settings.trust_proxy)
+        self.work()
+        self._http.start()
+        if commands is not None:
+            self._control = ControlServer(self.settings.data, commands)
+            self._control.start()
+        self._log.info("application.ready", http=str(self._http.address))
+
+    def work(self) -> None:
+        """Starts the threads alone."""
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         _spare_the_collector()
         workers: list[Worker] = []
         for name, service in self.services.items():
             workers += self.consumers[name]
             workers += service.workers
+        owned = {
+            name: one
+            for name, one in self.databases.items()
+            if name in self.services and not self.services[name].process
+        }
         workers.append(
-            Pruner(
-                self.databases, self.bus, self.consumers, settings=self.settings, clock=self.clock, metrics=self.metrics
-            )
+            Pruner(owned, self.bus, self.consumers, settings=self.settings, clock=self.clock, metrics=self.metrics)
         )
-        mounts = [mount for service in self.services.values() for mount in service.mounts]
-        dispatcher = Dispatcher(mounts, checks=self.checks(), metrics=self.metrics)
-        self._http = HttpServer(dispatcher, http or self.settings.http, trust_proxy=self.settings.trust_proxy)
+        workers += self._apart  # last: what a wrong setting stops has then stopped the start
         self._runner = Runner(list(self.services.values()), workers)
         self._runner.start()
-        self._http.start()
-        if commands is not None:
-            self._control = ControlServer(self.settings.data, commands)
-            self._control.start()
-        self._log.info("application.ready", http=str(self._http.address))
 
     @property
     def running(self) -> bool:
@@ -174,6 +217,10 @@ class Application:
                 self._log.warning("worker.late", worker=late)
         if self._http is not None:
             self._http.stop()
+        for apart in self._apart:
+            apart.close()
+        for server in self._listening:
+            server.stop(None)
         for database in self.databases.values():
             database.close()
         self.egress.close()

@@ -26,6 +26,7 @@ from services.kit.secrets import Keys, SecretBox
 from services.kit.uow import Database
 
 SERVICES = ("intake", "tickets", "social", "search", "desk")
+COPIES = frozenset({"search"})  # hold nothing of their own: built anew from the others, and left out of backups
 
 BACKENDS: Mapping[tuple[str, str], str] = {
     ("database", "sqlite"): "services.kit.db.sqlite:SqliteDatabase",

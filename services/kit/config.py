@@ -140,6 +140,15 @@ class Settings:
             raise Invalid(f"ASCOLTO_LOG={settings.log!r} cannot be used: write text or json.", field="ASCOLTO_LOG")
         return settings
 
+    def to_env(self) -> dict[str, str]:
+        """What makes another process read the same settings."""
+        given = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {
+            f"ASCOLTO_{name.upper()}": str(int(value) if isinstance(value, bool) else value)
+            for name, value in given.items()
+            if value != ""
+        }
+
     def url(self) -> str:
         """Where people reach this installation, without a slash at the end."""
         return self.public_url.rstrip("/") or f"http://{self.http}"

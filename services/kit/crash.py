@@ -48,10 +48,17 @@ class CrashPoints:
         with self._lock:
             self._left -= 1
             if self._left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+                for pid in (*_together, os.getpid()):
+                    os.kill(pid, signal.SIGKILL)
 
 
+_together: list[int] = []
 _armed = CrashPoints(os.environ.get("ASCOLTO_CRASHPOINT", ""))  # read at import: it must cost nothing afterwards
+
+
+def die_together(pid: int) -> None:
+    """Kills that process too: a power cut takes all of them."""
+    _together.append(pid)
 
 
 def point(name: str) -> None:

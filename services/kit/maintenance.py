@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ascolto.common.v1 import envelope_pb2, operations_pb2
 from ascolto.common.v1.operations_pb2_grpc import OperationsStub
 from ascolto.search.v1.service_pb2_grpc import SearchStub
+from services.kit.backends import COPIES
 from services.kit.control import Progress
 from services.kit.db.snapshot import copy_all, raise_epoch
 from services.kit.errors import Conflict, Invalid, Unavailable
@@ -88,9 +89,9 @@ def backup(app: Application, progress: Progress, *, target: str) -> dict[str, An
             progress(0.1, "Databases")
             copies = Path(folder) / "copies"
             copies.mkdir()
-            copy_all(
-                cast("dict[str, SqliteDatabase]", app.databases), copies
-            )  # as of one moment: a position never lies beyond the log it reads
+            kept = {name: one for name, one in app.databases.items() if name not in COPIES}
+            # as of one moment: a position never lies beyond the log it reads
+            copy_all(cast("dict[str, SqliteDatabase]", kept), copies)
             for copy in sorted(copies.iterdir()):
                 archive.add(copy, copy.name)
                 files += 1

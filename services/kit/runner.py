@@ -23,9 +23,9 @@ _STOP_S = 15.0
 
 
 class FolderLock:
-    """One process owns a data folder."""
+    """One process owns a folder. `wait_s`: how long one that is ending is waited for."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, wait_s: float = 0.0) -> None:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # customers' words: for this user's eyes
             self._file: IO[str] = (folder / "lock").open("a+")
@@ -33,13 +33,21 @@ class FolderLock:
             raise Unavailable(
                 f"ASCOLTO_DATA={folder} cannot be written: {error.strerror}. Choose a folder this user may write to."
             ) from error
+        until = time.monotonic() + wait_s
+        while not self._taken():
+            if time.monotonic() >= until:
+                self._file.close()
+                raise Unavailable(
+                    f"Another Ascolto process runs on {folder}. Stop it first, or set ASCOLTO_DATA to another folder."
+                )
+            time.sleep(0.02)
+
+    def _taken(self) -> bool:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._file.close()
-            raise Unavailable(
-                f"Another Ascolto process runs on {folder}. Stop it first, or set ASCOLTO_DATA to another folder."
-            ) from error
+        except BlockingIOError:
+            return False
+        return True
 
     def release(self) -> None:
         """Lets another process have the folder; the kernel does so when a process is killed."""

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from prometheus_client import Gauge
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
-from ascolto.search.v1.service_pb2_grpc import add_SearchServicer_to_server
+from ascolto.common.v1.envelope_pb2 import Empty
+from ascolto.search.v1.service_pb2 import StatusResponse
+from ascolto.search.v1.service_pb2_grpc import SearchStub, add_SearchServicer_to_server
 from services.kit.app import Check, Service
 from services.kit.backends import Parts, load
-from services.kit.errors import Unavailable
+from services.kit.errors import AscoltoError, Unavailable
 from services.kit.rpc.caller import Caller
 from services.search.clients import GrpcOwners
 from services.search.consumer import Indexer
 from services.search.domain.document import KINDS
-from services.search.domain.query import EMPTY
 from services.search.index.local.schema import VERSION
-from services.search.ports import IndexDamaged, Owners, Plan, Scope
+from services.search.ports import Owners
 from services.search.rpc import SearchRpc
 from services.search.usecases.find import Finder
 from services.search.usecases.generations import Generations
 from services.search.usecases.rebuild import Rebuilder
 from services.search.usecases.watch import Watcher
+
+_ASK_S = 1.5
 
 
 def build(parts: Parts, owners: Owners | None = None) -> Service:
@@ -42,11 +45,7 @@ def build(parts: Parts, owners: Owners | None = None) -> Service:
     indexer = Indexer(generations, parts.database, parts.log, parts.blobs, clock=parts.clock)
     rebuilder = Rebuilder(generations, owners, parts.database)
     rpc = SearchRpc(Finder(generations, owners), generations, indexer, rebuilder, clock=parts.clock)
-    lag = Gauge("ascolto_search_lag_seconds", "Age of the oldest event not in the index.", registry=parts.metrics)
-    lag.set_function(lambda: rpc.lag()[1])
-    held = Gauge("ascolto_search_documents", "Documents in the index.", ["kind"], registry=parts.metrics)
-    for kind in KINDS:
-        held.labels(kind).set_function(partial(_documents, generations, kind))
+    parts.metrics.register(Figures(rpc.status))
 
     def check() -> None:
         if generations.live is None:
@@ -67,13 +66,47 @@ def build(parts: Parts, owners: Owners | None = None) -> Service:
     )
 
 
-def _documents(generations: Generations, kind: str) -> int:
-    """How many of a kind can be found now; none while there is no index."""
-    index = generations.live
-    if index is None:
-        return 0
-    try:
-        return index.count(Plan(EMPTY, Scope((kind,)), spam=True))
-    except IndexDamaged as error:
-        generations.suspect(index, error)
-        return 0
+def build_apart(parts: Parts) -> Service:
+    """What the main process shows of search when that runs in a process of its own (`services.search.__main__`)."""
+    caller = Caller(service="search", keys=parts.keys, clock=parts.clock)
+
+    def ask() -> StatusResponse:
+        return caller.invoke(SearchStub(parts.channels["search"]).Status, Empty(), timeout_s=_ASK_S)
+
+    def check() -> None:
+        status = ask()
+        if status.state in {"absent", "damaged"}:
+            raise Unavailable(f"There is no index to search: {status.last_error or 'it is being built'}")
+
+    parts.metrics.register(Figures(ask))
+    return Service(
+        name="search",
+        database=parts.database,
+        process="services.search",
+        checks=[Check("search: index", check, critical=False)],
+    )
+
+
+class Figures(Collector):
+    """What is measured of the index. Absent from the page while search does not answer, so that nobody reads old figures."""
+
+    def __init__(self, ask: Callable[[], StatusResponse]) -> None:
+        self._ask = ask
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing is asked before somebody looks."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """The newest figures, by one call."""
+        try:
+            status = self._ask()
+        except AscoltoError:  # health says so; a page of metrics must not fail for one of its parts
+            return
+        yield GaugeMetricFamily(
+            "ascolto_search_lag_seconds", "Age of the oldest event not in the index.", value=status.lag_s
+        )
+        held = GaugeMetricFamily("ascolto_search_documents", "Documents in the index.", labels=["kind"])
+        for kind in KINDS:
+            held.add_metric([kind], status.by_kind.get(kind, 0))
+        yield held

@@ -66,7 +66,7 @@ class SearchRpc(SearchServicer):
 
     def Status(self, request: Any, context: Any) -> pb.StatusResponse:
         """How the index is; never an error because of it."""
-        return self._status()
+        return self.status()
 
     def Rebuild(self, request: Any, context: Any) -> pb.StatusResponse:
         """Asks for a rebuild; a worker does it, or a thread of its own where no worker runs (the command line)."""
@@ -75,7 +75,7 @@ class SearchRpc(SearchServicer):
             self._generations.begin()
         self._generations.wanted.set()
         self._rebuilder.ensure_running()
-        return self._status()
+        return self.status()
 
     def lag(self) -> tuple[int, float]:
         """Events and seconds the index is behind; at most half a second old."""
@@ -88,7 +88,8 @@ class SearchRpc(SearchServicer):
                 self._lag = (now, *self._lag[1:])
         return self._lag[1], max(0.0, self._lag[2])
 
-    def _status(self) -> pb.StatusResponse:
+    def status(self) -> pb.StatusResponse:
+        """How the index is."""
         generations = self._generations
         generations.open()
         events, seconds = self.lag()

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from services.demo.customers import ChatVisitor, compose, send
-from tests.faults.installation import Prepared, free_address, installed
+from tests.faults.installation import Installation, Prepared, free_address, installed
 from tests.flows.people import Stream, signed_in
 from tests.kitlib import wait_until
 
@@ -114,3 +114,42 @@ def test_streams_open_at_sigterm_end_and_children_die_with_a_killed_parent(tmp_p
         children = wait_until(lambda: _children(parent))
         one.product.kill()
         wait_until(lambda: all(_gone(child) for child in children), 10)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
+def test_search_killed_alone_comes_back_by_itself_and_misses_nothing(tmp_path: Path, prepared: Prepared) -> None:
+    with installed(tmp_path, prepared) as one:
+        one.start()
+        process = one.product.process
+        assert process is not None
+        before = wait_until(lambda: _searching(process.pid))
+        wait_until(lambda: _found(one, "nessuno") == 0, 30)
+
+        os.kill(before, signal.SIGKILL)
+        taken = {"account": one.shops[0].accounts["api"], "external_id": "k1", "from": {"email": "ada@posta.example"}}
+        one.api.call("POST", "/contacts", expect=202, json=taken | {"text": "un colibrì di vetro"})
+
+        assert wait_until(lambda: _searching(process.pid), 30) != before
+        wait_until(lambda: _found(one, "colibri") == 1, 30)
+        assert one.product.stop() == 0
+
+
+def _searching(parent: int) -> int:
+    """The process of search, 0 while there is none."""
+    for child in _children(parent):
+        try:
+            if "services.search" in Path(f"/proc/{child}/cmdline").read_text() and not _gone(child):
+                return child
+        except OSError:  # it ended while we looked
+            continue
+    return 0
+
+
+def _found(one: Installation, words: str) -> int:
+    """How many messages a search finds; -1 while search does not answer."""
+    answer = one.api.client.get(
+        f"{one.product.url}/api/v1/search",
+        params={"q": f"{words} kind:message"},
+        headers={"Authorization": f"Bearer {one.api.token}"},
+    )
+    return int(answer.json()["total"]) if answer.status_code == 200 else -1

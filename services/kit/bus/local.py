@@ -10,7 +10,7 @@ import contextlib
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
@@ -68,6 +68,12 @@ class LocalLog:
         self._ticket = 1
         self._last: dict[str, int] = {}  # the ticket of each topic's last commit
         self._waiters: set[_Waiter] = set()
+        self.listeners: list[Callable[[frozenset[str]], None]] = []  # told of each commit's topics, at once
+
+    @property
+    def topics(self) -> Collection[str]:
+        """All that can be read here."""
+        return self._producers.keys()
 
     def partitions(self, topic: str) -> Sequence[int]:
         """One, 0."""
@@ -133,6 +139,8 @@ class LocalLog:
             for waiter in self._waiters:
                 if not waiter.topics.isdisjoint(topics):
                     waiter.woken.set()
+        for listener in self.listeners:
+            listener(topics)
 
     def wait(self, topics: Sequence[str], seen: int, timeout_s: float) -> int:
         """Blocks until something was committed to one of `topics` after the ticket `seen`; returns the new ticket."""

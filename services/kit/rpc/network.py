@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -15,6 +16,11 @@ from services.kit.rpc.guard import MAX_MESSAGE_BYTES, MAX_RESPONSE_BYTES, Guard
 _RECEIVE, _SEND = "grpc.max_receive_message_length", "grpc.max_send_message_length"
 _SERVER_SIZES = ((_RECEIVE, MAX_MESSAGE_BYTES), (_SEND, MAX_RESPONSE_BYTES))
 _CLIENT_SIZES = ((_RECEIVE, MAX_RESPONSE_BYTES), (_SEND, MAX_MESSAGE_BYTES))
+# gRPC waits 1 s before it tries a lost server again, then longer and longer, up to 2 minutes; ours is back sooner.
+_RECONNECT = tuple(
+    (f"grpc.{name}_reconnect_backoff_ms", most) for name, most in (("initial", 100), ("min", 100), ("max", 1000))
+)
+Address = HostPort | Path  # a path is that of a socket, which the kernel limits to 108 bytes
 
 
 class _GuardInterceptor(grpc.ServerInterceptor):
@@ -49,10 +55,10 @@ def server(guard: Guard, *, threads: int = 16) -> grpc.Server:
     )
 
 
-def listen(server: grpc.Server, address: HostPort) -> int:
+def listen(server: grpc.Server, address: Address) -> int:
     """Binds and starts; returns the port. Raises `Unavailable` when it is taken."""
     try:
-        port = server.add_insecure_port(str(address))
+        port = server.add_insecure_port(_target(address))
     except RuntimeError as error:
         raise Unavailable(
             f"The address {address} for calls between services cannot be used; choose another."
@@ -61,6 +67,10 @@ def listen(server: grpc.Server, address: HostPort) -> int:
     return int(port)
 
 
-def connect(address: HostPort) -> grpc.Channel:
+def connect(address: Address) -> grpc.Channel:
     """A channel to another service; it connects with the first call and again when lost."""
-    return grpc.insecure_channel(str(address), options=_CLIENT_SIZES)
+    return grpc.insecure_channel(_target(address), options=(*_CLIENT_SIZES, *_RECONNECT))
+
+
+def _target(address: Address) -> str:
+    return f"unix:{address}" if isinstance(address, Path) else str(address)
