@@ -304,8 +304,8 @@ def installation(folder: Path, wire: Wire) -> Iterator[tuple[Product, World, lis
     world.start()
     product = Product(
         folder,
-        str(free_port(HostPort("127.0.0.1", 18700))),
-        str(free_port(HostPort("127.0.0.1", 18825))),
+        str(free_port(HostPort("127.0.0.1", 0))),
+        str(free_port(HostPort("127.0.0.1", 0))),
         world.smtp_out,
     )
     try:

@@ -225,12 +225,11 @@ def bind(address: HostPort, setting: str) -> socket.socket:
 
 
 def free_port(preferred: HostPort, tries: int = 50) -> HostPort:
-    """`preferred`, or the next port that is free."""
-    for port in range(preferred.port, preferred.port + tries):
-        candidate = HostPort(preferred.host, port)
+    """`preferred`, or the next port that is free; for port 0 any free one."""
+    for port in range(preferred.port, preferred.port + tries) if preferred.port else (0,):
         try:
-            bind(candidate, "").close()
+            with bind(HostPort(preferred.host, port), "") as listener:
+                return HostPort(preferred.host, listener.getsockname()[1])
         except Unavailable:
             continue
-        return candidate
     raise Unavailable(f"No free port from {preferred} on in {tries} tries.")
