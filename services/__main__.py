@@ -1,4 +1,4 @@
-"""Ascolto in one process: every service, no server. Read this page first: it is the whole product, wired.
+"""Ascolto in one command: every service, no server. Read this page first: it is the whole product, wired.
 
 `wire` adds the services up; the commands below run them, or speak to the process that does.
 """
