@@ -20,6 +20,7 @@ from services.kit.bus.tail import Tail
 from services.kit.clock import Clock
 from services.kit.log import logger
 
+_PACE_S = 0.1  # between two looks while much happens: pages ask for what changed twice a second at most
 _WAIT_S = 0.3  # how often absent people are looked for, and how soon the loop stops
 
 
@@ -67,3 +68,5 @@ class Listener:
                     self._logger.warning("live.unreadable", topic=record.topic, offset=record.offset, reason=str(error))
             self._feed.put(found)
             self._presence.sweep()
+            if found:
+                stop.wait(_PACE_S)
