@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from prometheus_client import CollectorRegistry
 
-from ascolto.common.v1.envelope_pb2 import Empty
+from ascolto.common.v1.envelope_pb2 import Empty, Page
 from ascolto.social.v1 import service_pb2 as pb
 from ascolto.social.v1.service_pb2_grpc import SocialStub
 from services.kit.clock import ManualClock
@@ -254,3 +254,19 @@ def test_the_first_batch_of_a_kind_makes_its_source_and_reads_nothing_by_itself(
     assert social.call("ListMentions", pb.ListMentionsRequest()).mentions[0].source == "x"
     with pytest.raises(NotFound, match="replay, rss, x"):
         social.call("IngestMentions", pb.IngestMentionsRequest(source="myspace", items=[item]))
+
+
+BAD = ["x", "²", "inf", "nan~men_1", "9" * 400]
+NEWEST = [("ListAlerts", pb.ListAlertsRequest, {}), ("ListMentions", pb.ListMentionsRequest, {"sort": "newest"})]
+
+
+@pytest.mark.parametrize(
+    ("method", "make", "given", "after"),
+    [(*call, after) for call in NEWEST for after in [*BAD, "1e10~men_1", "-1"]]
+    + [("ListMentions", pb.ListMentionsRequest, {"sort": "risk"}, after) for after in BAD],
+)
+def test_a_cursor_that_is_not_ours_is_refused_by_name(social, method, make, given, after):
+    with pytest.raises(Invalid) as caught:
+        social.call(method, make(page=Page(after=after), **given))
+
+    assert caught.value.field == "after"
