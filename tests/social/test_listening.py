@@ -153,6 +153,16 @@ def test_the_same_post_twice_is_one_mention(social):
     assert again.id == first.id
 
 
+def test_the_same_post_twice_in_one_batch_is_one_mention_and_a_repeat(social):
+    item = pb.NewMention(external_id="p1", author_handle="a", text="Lumaca Casa bella")
+    item.occurred_at.FromDatetime(social.clock.now())
+
+    taken = social.call("IngestMentions", pb.IngestMentionsRequest(source="replay", items=[item, item], mode=1)).items
+
+    assert [one.duplicate for one in taken] == [False, True]
+    assert taken[0].id == taken[1].id
+
+
 def test_copies_are_folded_once_for_content_all_for_reach(social):
     now = social.clock.now()
     text = "Pacco danneggiato e mai rimborsato, con Lumaca Casa ho chiuso per sempre"

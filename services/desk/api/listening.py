@@ -31,7 +31,7 @@ AlertState = Literal["raised", "claimed", "assigned", "muted", "escalated", "res
 
 @router.post("/mentions:batch", status_code=202, dependencies=[needs(MENTIONS_WRITE)])
 def add_mentions(desk: DeskOf, person: Caller, body: models.Mentions) -> JSONResponse:
-    """Takes in up to 1,000 mentions of a source; answers `{items}` in their order, refused ones with `error`, `field`."""
+    """Takes in up to 1,000 mentions of a source; answers `{items}` in their order, each `{id, duplicate}` or `{index, error, field}`."""
     read = items_of(models.Mention, body.items)
     taken: list[dict[str, Any]] = []
     for part in _parts([_new_mention(one) for one in read if isinstance(one, models.Mention)]):
