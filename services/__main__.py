@@ -82,7 +82,7 @@ def _init(app: Application, *, brand: str, email: str, admin: str) -> dict[str, 
         "brand": made.brand.id,
         "slug": made.brand.slug,
         "accounts": accounts,
-        "user": admin or email,
+        "user": (admin or email) if password else None,
         "password": password,
     }
 
@@ -104,7 +104,8 @@ def _user(one: Any) -> dict[str, Any]:
 
 
 def _token(one: Any) -> dict[str, Any]:
-    return {"id": one.id, "name": one.name, "scopes": sorted(one.scopes), "last_used_at": one.last_used_at}
+    used = one.last_used_at.isoformat() if one.last_used_at else None
+    return {"id": one.id, "name": one.name, "scopes": sorted(one.scopes), "last_used_at": used}
 
 
 def _perform(name: str, arguments: Mapping[str, Any], *, as_json: bool) -> Any:
@@ -164,14 +165,17 @@ def init(
     brand: Annotated[str, typer.Option(help="Name of the shop.")],
     email: Annotated[str, typer.Option(help="Address customers write to.")],
     admin: Annotated[str, typer.Option(help="Address of the administrator; default: the shop's.")] = "",
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Makes a working shop: schema, brand, accounts, hours, administrator. Repeatable."""
+    """Makes a working shop: schema, brand, accounts, hours, and the first time an administrator. Repeatable."""
     made = _perform("init", {"brand": brand, "email": email, "admin": admin}, as_json=as_json)
+    if quiet and not as_json:
+        if made["password"]:
+            cli.show(made, as_json=False, text=made["password"])
+        return
     password = (
-        f"Password of {made['user']}: {made['password']}"
-        if made.get("password")
-        else f"{made['user']} is already there."
+        f"Password of {made['user']}: {made['password']}" if made["password"] else "Its people are already there."
     )
     accounts = "\n".join(f"  {channel}: {account}" for channel, account in made["accounts"].items())
     cli.show(made, as_json=as_json, text=f"Brand {brand}: {made['brand']}\n{accounts}\n{password}")
@@ -230,12 +234,13 @@ def user_password(email: str, quiet: Quiet = False, as_json: Json = False) -> No
 @token_app.command("create")
 def token_create(
     name: Annotated[str, typer.Option()],
-    scope: Annotated[list[str], typer.Option(help="admin, contacts:write, tickets:read, …; may be repeated.")],
+    scope: Annotated[list[str], typer.Option(help="admin, contacts:write, tickets:read, …; one or more.")],
+    more: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,  # of `--scope A B`
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Creates an API token; it is shown once."""
-    made = _perform("token.create", {"name": name, "scopes": scope}, as_json=as_json)
+    made = _perform("token.create", {"name": name, "scopes": [*scope, *(more or ())]}, as_json=as_json)
     cli.show(made, as_json=as_json, text=made["secret"] if quiet else f"Token {name}: {made['secret']}")
 
 

@@ -87,6 +87,7 @@ class Tickets(tickets_rpc.TicketsServicer):
             direction=ticket_events.DIRECTION_OUT,
         )
         self.world.replies[request.key] = made
+        self.world.htmls += [request.html] if request.html else []
         return tickets_pb.ReplyResponse(interaction=made, ticket=ticket)
 
     def AddNote(self, request: Any, context: Any) -> Any:

@@ -88,6 +88,7 @@ class World:
     replayed: list[str] = field(default_factory=list)
     blobs: Any = None
     file_sizes: list[int] = field(default_factory=list)
+    htmls: list[str] = field(default_factory=list)
     opened: list[str] = field(default_factory=list)
 
     def answer(self, service: str) -> None:

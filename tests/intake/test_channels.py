@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from services.desk import i18n
 from services.intake import channels
 from services.intake.ports import Channel, Tools
 from services.kit.blobs import FolderBlobs
@@ -16,6 +17,7 @@ from services.kit.clock import ManualClock
 from services.kit.config import Settings
 from services.kit.egress import Egress
 from services.kit.secrets import Keys
+from services.social.sources import kinds
 from tests.contracts.channel import ChannelContract
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +60,20 @@ def test_a_channel_keeps_the_contract(name: str, check: str, built: dict[str, Ch
     folder = ROOT / "tests" / "fixtures" / "channels" / name
 
     getattr(contract(channel, folder=folder, page=ROOT / "docs" / "channels" / f"{name}.md"), check)()
+
+
+@pytest.mark.parametrize("name", channels.found())
+def test_what_an_account_can_be_told_is_asked_in_italian_too(name: str, built: dict[str, Channel]) -> None:
+    italian = i18n.catalog("it")._catalog
+
+    assert [field.label for field in built[name].fields if field.label not in italian] == []
+
+
+@pytest.mark.parametrize("name", kinds())
+def test_what_a_source_can_be_told_is_asked_in_italian_too(name: str) -> None:
+    italian = i18n.catalog("it")._catalog
+
+    assert [field.label for field in kinds()[name].fields if field.label not in italian] == []
 
 
 def blocks(language: str) -> list[str]:

@@ -84,7 +84,10 @@ BAD: list[tuple[Any, int, str]] = [
     (contact(occurred_at="1961-01-01T00:00:00Z"), 422, "occurred_at"),
     (contact(occurred_at="2026-03-14T00:00:00Z"), 422, "occurred_at"),
     (contact(occurred_at="2026-13-45"), 422, "occurred_at"),
-    (contact(attachments=[{"name": "a", "content_base64": "%%"}]), 422, "attachments[0].content_base64"),
+    (contact(attachments=[{"name": "a", "content_base64": "%%"}]), 422, "attachments.0.content_base64"),
+    (contact(attachments=[{"name": "a", "media_type": "text", "content_base64": ""}]), 422, "attachments.0.media_type"),
+    (contact(attachments=[{"content_base64": ""}] * 101), 422, "attachments"),
+    (contact(**{"from": {"handle": "a\0b"}}), 422, "from.handle"),
 ]
 
 

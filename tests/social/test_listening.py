@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from prometheus_client import CollectorRegistry
 
-from ascolto.common.v1.envelope_pb2 import Empty
+from ascolto.common.v1.envelope_pb2 import Empty, Page
 from ascolto.social.v1 import service_pb2 as pb
 from ascolto.social.v1.service_pb2_grpc import SocialStub
 from services.kit.clock import ManualClock
@@ -153,6 +153,16 @@ def test_the_same_post_twice_is_one_mention(social):
     assert again.id == first.id
 
 
+def test_the_same_post_twice_in_one_batch_is_one_mention_and_a_repeat(social):
+    item = pb.NewMention(external_id="p1", author_handle="a", text="Lumaca Casa bella")
+    item.occurred_at.FromDatetime(social.clock.now())
+
+    taken = social.call("IngestMentions", pb.IngestMentionsRequest(source="replay", items=[item, item], mode=1)).items
+
+    assert [one.duplicate for one in taken] == [False, True]
+    assert taken[0].id == taken[1].id
+
+
 def test_copies_are_folded_once_for_content_all_for_reach(social):
     now = social.clock.now()
     text = "Pacco danneggiato e mai rimborsato, con Lumaca Casa ho chiuso per sempre"
@@ -254,3 +264,19 @@ def test_the_first_batch_of_a_kind_makes_its_source_and_reads_nothing_by_itself(
     assert social.call("ListMentions", pb.ListMentionsRequest()).mentions[0].source == "x"
     with pytest.raises(NotFound, match="replay, rss, x"):
         social.call("IngestMentions", pb.IngestMentionsRequest(source="myspace", items=[item]))
+
+
+BAD = ["x", "²", "inf", "nan~men_1", "9" * 400]
+NEWEST = [("ListAlerts", pb.ListAlertsRequest, {}), ("ListMentions", pb.ListMentionsRequest, {"sort": "newest"})]
+
+
+@pytest.mark.parametrize(
+    ("method", "make", "given", "after"),
+    [(*call, after) for call in NEWEST for after in [*BAD, "1e10~men_1", "-1"]]
+    + [("ListMentions", pb.ListMentionsRequest, {"sort": "risk"}, after) for after in BAD],
+)
+def test_a_cursor_that_is_not_ours_is_refused_by_name(social, method, make, given, after):
+    with pytest.raises(Invalid) as caught:
+        social.call(method, make(page=Page(after=after), **given))
+
+    assert caught.value.field == "after"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from google.protobuf.message import Message
 
 from ascolto.common.v1.envelope_pb2 import Identity
 from ascolto.tickets.v1.service_pb2 import UnseenInteractions
@@ -232,3 +235,25 @@ def test_an_answer_to_another_brands_ticket_finds_none(world: World, clock: Manu
 
     with pytest.raises(NotFound):
         world.reply(person=STRANGER)
+
+
+@pytest.mark.parametrize(
+    ("made", "given", "field"),
+    [
+        (chat, {"files": (b"",), "file_sizes": (1,)}, "attachments"),
+        (contact, {"files": (b"",) * 4, "file_sizes": (1,) * 4}, "attachments"),
+        (contact, {"files": (b"",) * 2, "file_sizes": (501, 500)}, "attachments"),
+        (chat, {"html": b"x"}, "html"),
+        (contact, {"html": b"x", "text": " "}, "text"),
+    ],
+)
+def test_what_the_channel_does_not_carry_is_refused_by_name(
+    world: World, clock: ManualClock, made: Callable[[ManualClock], Message], given: dict[str, Any], field: str
+) -> None:
+    world.take(made(clock))
+
+    with pytest.raises(Invalid) as caught:
+        world.reply(**given)
+
+    assert caught.value.field == field
+    assert not world.events("ReplyRequested")

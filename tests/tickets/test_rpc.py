@@ -24,6 +24,7 @@ from services.kit.rpc.guard import call_counter
 from services.kit.secrets import Keys
 from services.kit.uow import Event
 from services.tickets.app import build
+from services.tickets.store.lists import encode
 from tests import kitlib
 from tests.tickets.world import MAIL, chat, contact
 
@@ -165,7 +166,7 @@ def test_pages_follow_each_other_without_gap_or_double(desk: Desk, clock: Manual
         assert len(seen) == len(set(seen)) == 7, sort
 
 
-@pytest.mark.parametrize("after", ["x", "W10", "bm90anNvbg", "é"])
+@pytest.mark.parametrize("after", ["x", "W10", "bm90anNvbg", "é", encode([10**30, "tkt_1"])])
 def test_a_cursor_that_is_not_ours_is_refused(desk: Desk, after: str) -> None:
     with pytest.raises(Invalid):
         desk.call("ListTickets", pb.ListTicketsRequest(page=Page(after=after)))

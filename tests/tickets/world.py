@@ -28,7 +28,16 @@ from services.tickets.usecases.read import Whole
 from services.tickets.usecases.reply import Answered, Draft, reply
 from services.tickets.wire.values import capabilities
 
-MAIL = CapabilitiesMessage(replies=True, html=True, subject=True, recipients=True, letters=True, undo_s=8)
+MAIL = CapabilitiesMessage(
+    replies=True,
+    html=True,
+    subject=True,
+    recipients=True,
+    letters=True,
+    undo_s=8,
+    max_attachments=3,
+    max_attachment_bytes=1_000,
+)
 FORM = CapabilitiesMessage(replies_by="email", letters=True)
 CHAT = CapabilitiesMessage(replies=True, live=True)
 POST = CapabilitiesMessage(replies=True, public=True, max_length=280, length_unit="x_weighted")

@@ -28,7 +28,7 @@ class Bodies:
         if body is None or (length.isdigit() and int(length) > MAX_BYTES):
             refusal = problem(413, f"A body has at most {MAX_BYTES} bytes.", field="body")
             refusal.headers["connection"] = "close"  # what was not read of the body must not become the next request
-        elif body and not request.headers.get("content-type", "").startswith("application/json"):
+        elif body and _media_type(request) != "application/json":
             refusal = problem(415, "Send the body as application/json.", field="body")
         elif not _is_utf8(body):
             refusal = problem(400, "The body is not valid UTF-8.", field="body")
@@ -36,6 +36,10 @@ class Bodies:
             await self._app(scope, _again(body, receive), send)
             return
         await refusal(scope, receive, send)
+
+
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def _read(receive: Receive) -> bytes | None:

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from services.desk.api import models
+from services.desk.api.batch import items_of, refused
 from services.desk.api.callers import ApiOf, Caller, desk_of_api, needs
 from services.desk.api.route import ApiRoute
 from services.desk.domain.roles import CONTACTS_WRITE
@@ -43,17 +44,23 @@ async def add_contact(request: Request, api: ApiOf, person: Caller, contact: mod
 
 @router.post("/contacts:batch", status_code=202, dependencies=[needs(CONTACTS_WRITE)])
 async def add_contacts(request: Request, api: ApiOf, person: Caller, contacts: models.Contacts) -> JSONResponse:
-    """Takes in up to 100; answers `{items}` in their order, each `{id, duplicate}` or `{error, field}`."""
+    """Takes in up to 100; answers `{items}` in their order, each `{id, duplicate}` or `{index, error, field}`."""
     desk = desk_of_api(request)
-    messages = await run_in_threadpool(lambda: [new_contact(desk, contact) for contact in contacts.items])
-    answers = await api.contacts.put(person, messages)
+    read = await run_in_threadpool(items_of, models.Contact, contacts.items)
+    good = [one for one in read if isinstance(one, models.Contact)]
+    messages = await run_in_threadpool(lambda: [new_contact(desk, one) for one in good])
+    taken = iter(await api.contacts.put(person, messages))
     await run_in_threadpool(forget_files, desk, messages)
-    return JSONResponse({"items": [_item(answer) for answer in answers]}, status_code=202)
+    items = [
+        refused(index, one.message, one.field) if isinstance(one, Invalid) else _item(index, next(taken))
+        for index, one in enumerate(read)
+    ]
+    return JSONResponse({"items": items}, status_code=202)
 
 
-def _item(answer: Accepted) -> dict[str, Any]:
+def _item(index: int, answer: Accepted) -> dict[str, Any]:
     if answer.error:
-        return {"id": None, "duplicate": False, "error": answer.error, "field": answer.field or None}
+        return refused(index, answer.error, answer.field)
     return {"id": answer.id, "duplicate": answer.duplicate}
 
 
@@ -111,7 +118,7 @@ def files(desk: Desk, attachments: list[models.File]) -> list[Blob]:
         blobs.append(
             wire.attachment(
                 name=safe_name(file.name),
-                media_type=file.media_type,
+                media_type=file.bare_type,
                 data=b"" if key else data,
                 key=key,
                 sha256=hashlib.sha256(data).hexdigest(),

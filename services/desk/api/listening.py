@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 
 from services.desk.api import models
+from services.desk.api.batch import items_of, refused
 from services.desk.api.callers import Caller, needs
 from services.desk.api.paging import After, Limit, page
 from services.desk.api.problems import Stale
@@ -16,44 +17,49 @@ from services.desk.api.route import ApiRoute
 from services.desk.api.tickets import DeskOf
 from services.desk.domain.roles import ALERTS_WRITE, MENTIONS_READ, MENTIONS_WRITE
 from services.desk.wire import others as wire
-from services.kit.errors import Conflict
+from services.kit.errors import Conflict, Invalid
 
 if TYPE_CHECKING:
+    from ascolto.social.v1.service_pb2 import NewMention
     from services.desk.clients.messages import Alert
     from services.desk.context import Desk
 
 router = APIRouter(route_class=ApiRoute, tags=["listening"])
 Tone = Literal["", "negative", "neutral", "positive"]
+AlertState = Literal["raised", "claimed", "assigned", "muted", "escalated", "resolved", "false_alarm"]
 
 
 @router.post("/mentions:batch", status_code=202, dependencies=[needs(MENTIONS_WRITE)])
 def add_mentions(desk: DeskOf, person: Caller, body: models.Mentions) -> JSONResponse:
-    """Takes in up to 1,000 mentions of a source; answers `{items}` in their order. Repeats answer `duplicate: true`."""
-    messages = [
-        wire.new_mention(
-            {
-                "external_id": item.external_id,
-                "author_handle": item.author.handle,
-                "author_name": item.author.name,
-                "text": item.text,
-                "url": item.url,
-                "language": item.lang,
-                "repost_of": item.repost_of or "",
-            },
-            followers=item.author.followers,
-            occurred_at=item.occurred_at,
-        )
-        for item in body.items
-    ]
-    results: list[dict[str, Any]] = []
-    for part in _parts(messages):
+    """Takes in up to 1,000 mentions of a source; answers `{items}` in their order, each `{id, duplicate}` or `{index, error, field}`."""
+    read = items_of(models.Mention, body.items)
+    taken: list[dict[str, Any]] = []
+    for part in _parts([_new_mention(one) for one in read if isinstance(one, models.Mention)]):
         answer = desk.clients.social.ingest(person, body.source, part)
-        results += [
+        taken += [
             {"id": item.id or None, "duplicate": item.duplicate, "matched": not item.unmatched}
             | ({"error": item.error, "field": item.field or None} if item.error else {})
             for item in answer.items
         ]
-    return JSONResponse({"items": results}, status_code=202)
+    answers = iter(taken)
+    items = [
+        refused(index, one.message, one.field) if isinstance(one, Invalid) else next(answers)
+        for index, one in enumerate(read)
+    ]
+    return JSONResponse({"items": items}, status_code=202)
+
+
+def _new_mention(item: models.Mention) -> NewMention:
+    fields = {
+        "external_id": item.external_id,
+        "author_handle": item.author.handle,
+        "author_name": item.author.name,
+        "text": item.text,
+        "url": item.url,
+        "language": item.lang,
+        "repost_of": item.repost_of or "",
+    }
+    return wire.new_mention(fields, followers=item.author.followers, occurred_at=item.occurred_at)
 
 
 def _parts(messages: list[Any]) -> list[list[Any]]:
@@ -76,7 +82,7 @@ def list_mentions(  # noqa: PLR0913, PLR0917 (one parameter a filter)
     watch: str = "",
     source: str = "",
     tone: Tone = "",
-    state: str = "",
+    state: Literal["", "new", "seen", "mine", "answered", "ignored"] = "",
     brand: str = "",
     alert: str = "",
     author: str = "",
@@ -109,7 +115,7 @@ def list_mentions(  # noqa: PLR0913, PLR0917 (one parameter a filter)
 def list_alerts(
     desk: DeskOf,
     person: Caller,
-    state: Annotated[list[str], Query()] = [],  # noqa: B006 (FastAPI copies it)
+    state: Annotated[list[AlertState], Query()] = [],  # noqa: B006 (FastAPI copies it)
     brand: str = "",
     limit: Limit = 50,
     after: After = "",

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SkipValidation,
+    field_validator,
+    model_validator,
+)
 
 _EARLIEST = datetime(1995, 1, 1, tzinfo=UTC)  # before any shop on the web
 _AHEAD = timedelta(days=1)  # of a sender's clock
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 INT64 = 2**63 - 1
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:")  # pydantic would take seconds since 1970 too
 
 
-def _a_text(value: Any) -> Any:
-    if not isinstance(value, str):
-        raise ValueError("write it as text in RFC 3339, such as 2026-03-12T09:00:00Z")  # noqa: TRY004 (pydantic turns ValueError into 422)
+def _a_moment(value: Any) -> Any:
+    if not isinstance(value, str) or not _MOMENT.match(value):
+        raise ValueError("write it as text in RFC 3339, such as 2026-03-12T09:00:00Z")
     return value
 
 
@@ -45,15 +57,15 @@ def _one_line(value: str) -> str:
     return value
 
 
-Happened = Annotated[AwareDatetime, BeforeValidator(_a_text), AfterValidator(_happened)]
-ToCome = Annotated[AwareDatetime, BeforeValidator(_a_text), AfterValidator(_to_come)]
+Happened = Annotated[AwareDatetime, BeforeValidator(_a_moment), AfterValidator(_happened)]
+ToCome = Annotated[AwareDatetime, BeforeValidator(_a_moment), AfterValidator(_to_come)]
 Line = Annotated[str, Field(max_length=1000), AfterValidator(_one_line)]
-Name = Annotated[str, Field(max_length=300), AfterValidator(_one_line)]
-Text = Annotated[str, Field(max_length=1_000_000), AfterValidator(_no_nul)]
+Words = Annotated[str, Field(max_length=998)]  # a line whose control characters are made spaces
+Text = Annotated[str, Field(max_length=500_000), AfterValidator(_no_nul)]  # two fill a call of 4 MiB at four bytes each
 Letter = Annotated[str, AfterValidator(_no_nul)]  # as long as a body may be
 Id = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_.:-]+$")]
-ExternalId = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_one_line)]
-Key = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
+ExternalId = Annotated[str, Field(min_length=1, max_length=512), AfterValidator(_one_line)]
+MediaType = Annotated[str, Field(max_length=300, pattern=r"^\s*[\w.+-]{1,100}/[\w.+-]{1,100}\s*(;.*)?$")]
 Version = Annotated[int, Field(ge=0, le=INT64)]
 
 
@@ -70,21 +82,32 @@ class Body(BaseModel):
 
     model_config = ConfigDict(extra="forbid", populate_by_name=False)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _whole_characters(cls, value: Any) -> Any:
+        """JSON can escape half a character, one surrogate of a pair, which nothing after here can store or send."""
+        if isinstance(value, str):
+            try:
+                value.encode()
+            except UnicodeEncodeError as error:
+                raise ValueError("it holds half of a character, an unpaired surrogate") from error
+        return value
+
 
 class From(Body):
     """Who writes."""
 
     email: Line = ""
     phone: Line = ""
-    name: Name = ""
+    name: Words = ""
     handle: Line = ""
 
 
 class File(Body):
     """An attachment."""
 
-    name: Name = "file"
-    media_type: Annotated[str, Field(max_length=200, pattern=r"^[\w.+-]+/[\w.+-]+$")] = "application/octet-stream"
+    name: Words = "file"
+    media_type: MediaType = "application/octet-stream"
     content_base64: str
 
     @model_validator(mode="after")
@@ -100,15 +123,20 @@ class File(Body):
         """The bytes."""
         return base64.b64decode(self.content_base64)
 
+    @property
+    def bare_type(self) -> str:
+        """The media type without parameters."""
+        return self.media_type.partition(";")[0].strip().lower()
+
 
 class Contact(Body):
     """One contact. Required: account, external_id, one of from.* but name, one of text, html, attachments."""
 
     account: Id
     external_id: ExternalId
-    conversation: Line = ""
+    conversation: Annotated[str, Field(max_length=512), AfterValidator(_one_line)] = ""
     sender: Annotated[From, Field(alias="from")]
-    subject: Line = ""
+    subject: Annotated[str, Field(max_length=1000)] = ""
     text: Letter = ""
     html: Letter = ""
     occurred_at: Happened | None = None
@@ -124,9 +152,9 @@ class Contact(Body):
 
 
 class Contacts(Body):
-    """Up to 100 contacts."""
+    """Up to 100 contacts, each checked by itself."""
 
-    items: Annotated[list[Contact], Field(min_length=1, max_length=100)]
+    items: Annotated[list[SkipValidation[Contact]], Field(min_length=1, max_length=100)]
 
 
 class Accepted(BaseModel):
@@ -137,7 +165,7 @@ class Accepted(BaseModel):
 
 
 class Reply(Body):
-    """An answer in the ticket's channel."""
+    """An answer in the ticket's channel; `html` is the same again for channels that show it."""
 
     text: Text = ""
     html: Text = ""
@@ -172,7 +200,7 @@ class Author(Body):
     """Who posted."""
 
     handle: Annotated[Line, Field(min_length=1)]
-    name: Name = ""
+    name: Words = ""
     followers: Annotated[int, Field(ge=0, le=INT64)] = 0
 
 
@@ -189,10 +217,10 @@ class Mention(Body):
 
 
 class Mentions(Body):
-    """Up to 1,000 mentions of one source."""
+    """Up to 1,000 mentions of one source, each checked by itself."""
 
     source: Id
-    items: Annotated[list[Mention], Field(min_length=1, max_length=1000)]
+    items: Annotated[list[SkipValidation[Mention]], Field(min_length=1, max_length=1000)]
 
 
 class Claim(Body):

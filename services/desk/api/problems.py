@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -50,6 +51,9 @@ class HttpProblem(AscoltoError):
         self.status = status
 
 
+_UNREADABLE = HttpProblem(400, "The body is not valid JSON.", field="body")
+
+
 def problem(status: int, detail: str, **more: Any) -> Response:
     """The answer. `more` are extension members; empty ones are left out."""
     body = {"type": "about:blank", "title": _TITLES.get(status, "Error"), "status": status, "detail": detail}
@@ -89,6 +93,10 @@ def install(app: FastAPI) -> None:
 
     async def http(_request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
+        if (
+            error.status_code == 400
+        ):  # FastAPI's word for JSON that Python's reader gives up on: too deep, a number too long
+            return of_error(_UNREADABLE)
         detail = {404: "There is nothing at this address.", 405: "This address does not take that method."}
         response = problem(error.status_code, detail.get(error.status_code, str(error.detail)))
         response.headers.update(error.headers or {})
@@ -107,15 +115,22 @@ def install(app: FastAPI) -> None:
 def invalid(error: RequestValidationError) -> AscoltoError:
     """The first fault in a body or query, with the path of its field."""
     first = error.errors()[0]
-    where, *path = first["loc"]
     if first["type"] == "json_invalid":
-        return HttpProblem(400, "The body is not valid JSON.", field="body")
+        return _UNREADABLE
+    return fault(first, skip=1)
+
+
+def fault(first: Mapping[str, Any], *, skip: int = 0) -> Invalid:
+    """One fault as pydantic tells it; `skip` steps of its path are not the caller's."""
+    path = list(first["loc"][skip:])
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, FieldError):
         path.append(cause.field)
-    field = ".".join(str(step) for step in path) or str(where)
+    field = (
+        ".".join(str(step) for step in path).encode(errors="replace").decode() or "body"
+    )  # a name may hold half a character
     if first["type"] == "extra_forbidden":
         return Invalid(f"There is no field {field}.", field=field)
     if first["type"] == "missing":
         return Invalid(f"{field} is missing.", field=field)
-    return Invalid(f"{field}: {first['msg']}.", field=field)
+    return Invalid(f"{field}: {first['msg'].removeprefix('Value error, ')}.", field=field)

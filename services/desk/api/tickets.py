@@ -20,6 +20,7 @@ from services.kit.errors import Conflict, Invalid, NotFound
 
 if TYPE_CHECKING:
     from services.desk.clients.messages import Blob
+    from services.kit.principal import Person
 
 router = APIRouter(route_class=ApiRoute, tags=["tickets"])
 DeskOf = Annotated[Desk, Depends(desk_of_api)]
@@ -78,14 +79,28 @@ def get_ticket(desk: DeskOf, person: Caller, ticket_id: str) -> dict[str, Any]:
 @router.post("/tickets/{ticket_id}/replies", status_code=202, dependencies=[needs(TICKETS_WRITE)])
 def reply(desk: DeskOf, person: Caller, ticket_id: str, body: models.Reply) -> JSONResponse:
     """Answers in the ticket's channel; `key` makes a repeat a no-op. 409 with `unseen` when `last_seen` is not the last."""
-    uploads = [
-        desk.writing.upload(person.user_id, ticket_id, name=file.name, media_type=file.media_type, data=file.data)
-        for file in body.attachments
-    ]
+    uploads: list[str] = []
+    try:
+        for place, file in enumerate(body.attachments):
+            uploads.append(_upload(desk, person, ticket_id, place, file))
+        return _reply(desk, person, ticket_id, body, uploads)
+    finally:
+        desk.writing.discard(person.user_id, uploads)
+
+
+def _upload(desk: Desk, person: Person, ticket_id: str, place: int, file: models.File) -> str:
+    try:
+        kept = desk.writing.upload(person.user_id, ticket_id, name=file.name, media_type=file.bare_type, data=file.data)
+    except Invalid as error:
+        raise Invalid(error.message, field=f"attachments.{place}.content_base64") from error
+    return kept.id
+
+
+def _reply(desk: Desk, person: Person, ticket_id: str, body: models.Reply, uploads: list[str]) -> JSONResponse:
     answer = Answer(
         text=body.text,
         html=body.html,
-        uploads=[upload.id for upload in uploads],
+        uploads=uploads,
         last_seen=body.last_seen,
         key=body.key,
         public_confirmed=True,

@@ -175,7 +175,7 @@ def routes(frame: Frame) -> APIRouter:
             kind_of = "password" if field.secret else "text"
             fields.append(
                 Field(
-                    field.label or field.name,
+                    word(field.label or field.name),
                     f"set-{field.name}",
                     value,
                     kind_of,

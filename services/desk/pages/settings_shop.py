@@ -297,7 +297,7 @@ def _account_fields(tongue: Tongue, one: Account, brands: list[Choice]) -> list[
             hint = word("A value is kept; empty leaves it.") if kept else ""
             made.append(
                 Field(
-                    field.label or field.name,
+                    word(field.label or field.name),
                     name,
                     "",
                     "password",
@@ -308,7 +308,7 @@ def _account_fields(tongue: Tongue, one: Account, brands: list[Choice]) -> list[
             )
         else:
             value = one.settings.get(field.name, field.default)
-            made.append(Field(field.label or field.name, name, value, required=field.required))
+            made.append(Field(word(field.label or field.name), name, value, required=field.required))
     made.append(
         Field(word("What customers read while it is off"), "off_message", one.off_message, kind="area", rows=2,
               help=word("Empty: a sentence that names the ways that are open."))

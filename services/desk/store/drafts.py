@@ -36,6 +36,7 @@ _OLD_UPLOADS = Sql(f"SELECT {_UPLOAD} FROM uploads WHERE created_us < :before AN
 _MARK_UPLOADS = Sql("UPDATE uploads SET sent = :sent WHERE user_id = :user AND id IN (:ids...)")
 _KNOWN_BLOBS = Sql("SELECT blob_key FROM uploads WHERE blob_key IN (:keys...)")
 _DROP_UPLOADS = Sql("DELETE FROM uploads WHERE id IN (:ids...)")
+_DROP_LOOSE = Sql("DELETE FROM uploads WHERE user_id = :user AND id IN (:ids...) AND sent = 0 RETURNING blob_key")
 _ADD_SEARCH = Sql(
     """INSERT INTO searches (id, user_id, name, query, used_us) VALUES (:id, :user, :name, :query, :now)
     ON CONFLICT (user_id, name, query) DO UPDATE SET used_us = excluded.used_us"""
@@ -133,6 +134,11 @@ def known_blobs(reader: Reader, keys: Sequence[str]) -> frozenset[str]:
 def drop_uploads(uow: Uow, ids: Sequence[str]) -> None:
     """Forgets files."""
     uow.execute(_DROP_UPLOADS, {"ids": list(ids)})
+
+
+def drop_loose_uploads(uow: Uow, user_id: str, ids: Sequence[str]) -> list[str]:
+    """Forgets those of the person's files that no answer holds; returns their blobs' keys."""
+    return [str(row[0]) for row in uow.rows(_DROP_LOOSE, {"user": user_id, "ids": list(ids)})]
 
 
 def note_search(uow: Uow, search: Search, user_id: str) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from services.desk.usecases.writing import Writing
 
 CAUSES = ("solved", "answered", "not_ours", "passed")
+_UNCERTAIN = frozenset({"unavailable", "internal"})  # the other side may have done it all the same
 NOT_REAL = ("irrelevant", "expected", "wrong_tone", "duplicate")
 
 
@@ -63,6 +64,8 @@ class Acts:
             raise Invalid("One of the files is no longer there; attach it again.", field="attachments")
         if not (answer.text.strip() or answer.html.strip() or files):
             raise Invalid("Write something, or attach a file.", field="text")
+        # Held before the call: a crash right after it must not leave an answer whose file is swept.
+        self._writing.mark(person.user_id, answer.uploads, sent=True)
         try:
             response = self._clients.tickets.reply(
                 person,
@@ -79,12 +82,15 @@ class Acts:
                 then_state=answer.then_state,
                 public_confirmed=answer.public_confirmed,
             )
-        except Conflict as error:
-            if not error.detail:
+        except AscoltoError as error:
+            if error.kind not in _UNCERTAIN:
+                self._writing.mark(person.user_id, answer.uploads, sent=False)
+            if not isinstance(error, Conflict) or not error.detail:
                 raise
             unseen = self._clients.tickets.unseen(error.detail)
             raise Held(error.message, unseen, error.detail) from error
-        self._writing.mark(person.user_id, [upload.id for upload in files], sent=True)
+        held = {blob.key for blob in response.interaction.attachments}  # of a repeat, the files of the first time
+        self._writing.mark(person.user_id, [one.id for one in files if one.blob_key not in held], sent=False)
         self._writing.drop(ticket_id, person.user_id, "reply")
         return response
 

@@ -110,6 +110,13 @@ class Writing:
         if upload_ids:
             self._database.write(lambda uow: rows.mark_uploads(uow, user_id, upload_ids, sent=sent))
 
+    def discard(self, user_id: str, upload_ids: Sequence[str]) -> None:
+        """Deletes those of one's own files that no answer holds, at once."""
+        if not upload_ids:
+            return
+        for key in self._database.write(lambda uow: rows.drop_loose_uploads(uow, user_id, upload_ids)):
+            self._blobs.delete(key)
+
     def sweep(self) -> int:
         """Deletes files that went into no answer for 14 days; returns how many."""
         with self._database.read() as reader:

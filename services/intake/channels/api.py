@@ -5,9 +5,11 @@ The body is checked strictly: a field nobody knows, a wrong type or an absurd da
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -28,6 +30,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ADDRESS = re.compile(r"[^@\s<>,;]{1,64}@[^@\s<>,;]{1,255}")  # one address, nothing that could become a second header
 _AT_FIELD = re.compile(r"`\$\.?([^`]*)`$")  # msgspec: … - at `$.from.email`
 _NAMED_FIELD = re.compile(r"field `([^`]+)`")  # msgspec: missing required, unknown
+
+_MEDIA_TYPE = re.compile(r"\s*([\w.+-]{1,100}/[\w.+-]{1,100})\s*(?:;.*)?", re.ASCII)  # RFC 2045; parameters are dropped
+_MAX_FILES = 100  # 300,000 empty ones fit in 15 MiB, and each is a row and a blob
 
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
 Line = Annotated[str, msgspec.Meta(max_length=998)]
@@ -54,7 +59,7 @@ class _Contact(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename={
     text: str = ""
     html: str = ""
     occurred_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
-    attachments: list[_File] = []
+    attachments: Annotated[list[_File], msgspec.Meta(max_length=_MAX_FILES)] = []
 
 
 _DECODER = msgspec.json.Decoder(_Contact)
@@ -67,7 +72,7 @@ def decode(body: bytes, *, now: datetime) -> Inbound:
     except msgspec.ValidationError as error:
         message = str(error)
         named, place = _NAMED_FIELD.search(message), _AT_FIELD.search(message)
-        inside = place[1] if place else ""
+        inside = place[1].replace("[", ".").replace("]", "") if place else ""
         field = ".".join(part for part in (inside, named[1] if named else "") if part) or "body"
         raise Unparsable(f"{field}: {message.partition(' - at ')[0]}.", field=field) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -102,9 +107,13 @@ def inbound(  # noqa: PLR0913 (the fields of the contract)
     email, phone, handle, name = people
     if not external_id or len(external_id) > 512:
         raise Unparsable("external_id: it must have 1 to 512 characters.", field="external_id")
-    for field, line in (("external_id", external_id), ("conversation", conversation)):
-        if not line.isprintable() and _CONTROL.search(line):
-            raise Unparsable(f"{field}: it holds a control character.", field=field)
+    _check_lines(
+        ("external_id", external_id),
+        ("conversation", conversation),
+        ("from.email", email),
+        ("from.phone", phone),
+        ("from.handle", handle),
+    )
     for field, value in (("text", text), ("html", html)):
         if "\0" in value:
             raise Unparsable(f"{field}: it holds a NUL character.", field=field)
@@ -135,9 +144,24 @@ def inbound(  # noqa: PLR0913 (the fields of the contract)
         subject=subject.translate(_CONTROLS) if subject else "",
         text=text or (markup.as_text(html) if html else ""),
         html=markup.sanitise(html) if html else "",
-        attachments=tuple(attachments),
+        attachments=tuple(_file(one, at) for at, one in enumerate(attachments)),
         occurred_at=occurred_at,
     )
+
+
+def _check_lines(*lines: tuple[str, str]) -> None:
+    for field, line in lines:
+        if not line.isprintable() and _CONTROL.search(line):
+            raise Unparsable(f"{field}: it holds a control character.", field=field)
+
+
+def _file(given: Attachment, at: int) -> Attachment:
+    """The attachment with its media type bare."""
+    plain = _MEDIA_TYPE.fullmatch(given.media_type)
+    if plain is None:
+        field = f"attachments.{at}.media_type"
+        raise Unparsable(f"{field}: write it as type/subtype, such as image/png.", field=field)
+    return replace(given, media_type=plain[1].lower())
 
 
 _CONTROLS = dict.fromkeys([*range(32), 127, 0x2028, 0x2029], " ")
@@ -205,6 +229,15 @@ class ApiChannel:
                     "conversation": outbound.conversation,
                     "in_reply_to": outbound.in_reply_to,
                     "text": outbound.text,
+                    "html": outbound.html,
+                    "attachments": [
+                        {
+                            "name": one.name,
+                            "media_type": one.media_type,
+                            "content_base64": base64.b64encode(one.data).decode("ascii"),
+                        }
+                        for one in outbound.attachments
+                    ],
                     "author": outbound.author_name,
                     "automatic": outbound.automatic,
                 },

@@ -179,11 +179,15 @@ def _body(letter: Letter) -> bytes:
 
 
 def html_of(text: str) -> str:
-    """Plain text as HTML: escaped, lines and paragraphs kept."""
-    paragraphs = "".join(
+    """Plain text as a page: escaped, lines and paragraphs kept."""
+    return f"<!DOCTYPE html><html><body>{paragraphs(text)}</body></html>"
+
+
+def paragraphs(text: str) -> str:
+    """Plain text as a piece of HTML."""
+    return "".join(
         f"<p>{markup.escape(part).replace(chr(10), '<br>')}</p>" for part in text.split("\n\n") if part.strip()
     )
-    return f"<!DOCTYPE html><html><body>{paragraphs}</body></html>"
 
 
 def _multipart(kind: str, parts: list[bytes]) -> bytes:

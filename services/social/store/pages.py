@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -75,8 +77,8 @@ def page_of_mentions(
     order = _M.occurred_us if sort == "newest" else _M.risk
     query: Select[Any] = select(*(_M[name] for name in MENTIONS.names)).where(*conditions)
     if after:
-        value, key = _cursor(after)
-        bound = int(value) if sort == "newest" else float(value)
+        value, _, key = after.partition("~")
+        bound = _whole(value) if sort == "newest" else _finite(value)
         query = query.where(or_(order < bound, and_(order == bound, _M.id < key)))
     rows = reader.rows(*compiled(query.order_by(order.desc(), _M.id.desc()).limit(limit + 1)))
     found = [MENTIONS.make(row) for row in rows[:limit]]
@@ -103,18 +105,27 @@ def page_of_alerts(
     )
     query: Select[Any] = select(*(_A[name] for name in ALERTS.names)).where(*conditions)
     if after:
-        if not after.isdigit():
-            raise Invalid("The cursor `after` is not one of ours; leave it out to begin anew.", field="after")
-        query = query.where(_A.number < int(after))
+        query = query.where(_A.number < _whole(after))
     rows = reader.rows(*compiled(query.order_by(_A.number.desc()).limit(limit + 1)))
     found = [ALERTS.make(row) for row in rows[:limit]]
     return found, str(found[-1].number) if len(rows) > limit else "", total
 
 
-def _cursor(after: str) -> tuple[str, str]:
-    value, _, key = after.partition("~")
+def _whole(value: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,18}", value):  # fits the 64 bits of a column
+        raise _not_ours()
+    return int(value)
+
+
+def _finite(value: str) -> float:
     try:
-        float(value)
+        found = float(value)
     except ValueError as error:
-        raise Invalid("The cursor `after` is not one of ours; leave it out to begin anew.", field="after") from error
-    return value, key
+        raise _not_ours() from error
+    if not math.isfinite(found):
+        raise _not_ours()
+    return found
+
+
+def _not_ours() -> Invalid:
+    return Invalid("The cursor `after` is not one of ours; leave it out to begin anew.", field="after")

@@ -251,5 +251,6 @@ def _taken(post: Post, known: dict[str, str], kept: dict[str, str]) -> Taken:
     if post.external_id in known:
         return Taken(post.external_id, known[post.external_id], duplicate=True)
     if post.external_id in kept:
+        known[post.external_id] = kept[post.external_id]  # the same post again in this batch is a repeat
         return Taken(post.external_id, kept[post.external_id])
     return Taken(post.external_id, unmatched=True)

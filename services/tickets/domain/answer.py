@@ -52,6 +52,29 @@ def check_text(text: str, capabilities: Capabilities, *, attachments: int) -> No
         raise Invalid(f"The answer has {length} of {capabilities.max_length} characters: cut {over}.", field="text")
 
 
+def check_html(text: str, capabilities: Capabilities) -> None:
+    """Raises `Invalid` when HTML, which says `text` again, cannot go this way or stands alone."""
+    if not capabilities.html:
+        raise Invalid("This channel carries plain text alone: leave html out.", field="html")
+    if not text.strip():
+        raise Invalid("Give the text of the html too, for those who read plain text.", field="text")
+
+
+def check_files(sizes: Sequence[int], capabilities: Capabilities) -> None:
+    """Raises `Invalid` when the channel does not carry so many files, or so large ones together."""
+    if not sizes:
+        return
+    if not capabilities.max_attachments:
+        raise Invalid("This channel carries no attachments.", field="attachments")
+    if len(sizes) > capabilities.max_attachments:
+        raise Invalid(f"This channel carries {capabilities.max_attachments} attachments at most.", field="attachments")
+    if 0 < capabilities.max_attachment_bytes < sum(sizes):
+        raise Invalid(
+            f"The attachments have {sum(sizes)} bytes together; this channel carries {capabilities.max_attachment_bytes}.",
+            field="attachments",
+        )
+
+
 def personal_data(text: str, *, order_number: str = "") -> str:
     """What in a public text belongs to one person: `an e-mail address`, `a phone number`, `an order number` or empty."""
     if _EMAIL.search(text):

@@ -64,6 +64,7 @@ class Capabilities:
     recipients: bool = False
     live: bool = False
     letters: bool = False
+    html: bool = False
     subject: bool = False
     max_length: int = 0
     length_unit: str = "characters"

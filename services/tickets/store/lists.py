@@ -65,9 +65,13 @@ def decode(cursor: str, length: int) -> list[str | int]:
         values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except ValueError as error:
         raise Invalid("The cursor `after` is not one of ours; begin from the first page.", field="after") from error
-    if not isinstance(values, list) or len(values) != length or not all(isinstance(v, str | int) for v in values):
+    if not isinstance(values, list) or len(values) != length or not all(_is_key(value) for value in values):
         raise Invalid("The cursor `after` belongs to another list; begin from the first page.", field="after")
     return values
+
+
+def _is_key(value: object) -> bool:
+    return isinstance(value, str) or (isinstance(value, int) and value.bit_length() < 64)
 
 
 def _conditions(

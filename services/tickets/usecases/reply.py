@@ -166,14 +166,10 @@ def _way(on: Ticket, directory: Directory) -> _Way:
 
 def _check(on: Ticket, draft: Draft, way: _Way) -> None:
     rules = way.capabilities
+    if draft.html:
+        answer.check_html(draft.text, rules)
     answer.check_text(draft.full_text or draft.text, rules, attachments=len(draft.files))
-    if len(draft.files) > rules.max_attachments > 0:
-        raise Invalid(f"This channel carries {rules.max_attachments} attachments at most.", field="attachments")
-    if rules.max_attachment_bytes and any(size > rules.max_attachment_bytes for size in draft.file_sizes):
-        raise Invalid(
-            f"An attachment is larger than the {rules.max_attachment_bytes} bytes this channel carries.",
-            field="attachments",
-        )
+    answer.check_files(draft.file_sizes, rules)
     if draft.undo_s > answer.MAX_UNDO_S:
         raise Invalid(f"The undo window is 0 to {answer.MAX_UNDO_S} s.", field="undo_s")
     if draft.then not in (State.OPEN, State.WAITING, State.SOLVED):

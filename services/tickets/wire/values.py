@@ -51,6 +51,7 @@ def capabilities(message: CapabilitiesMessage) -> Capabilities:
         recipients=message.recipients,
         live=message.live,
         letters=message.letters,
+        html=message.html,
         subject=message.subject,
         max_length=message.max_length,
         length_unit=message.length_unit or "characters",

@@ -3,6 +3,7 @@
 import socket
 import threading
 from contextlib import contextmanager
+from email import message_from_bytes, policy
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -83,6 +84,16 @@ def test_an_answer_arrives_and_its_answer_comes_back_to_the_ticket(sink):
     assert [one.data for one in seen.attachments] == [b"file"]
     assert back.token_ticket_id == TICKET
     assert back.automatic is Automatic.PERSON
+
+
+def test_an_answer_in_html_keeps_the_brands_signature(sink):
+    sink.channel.send(outbound(html="<p>Buongiorno <b>Mara</b></p>", signature="Bottega & figli"), account())
+
+    body = message_from_bytes(sink.mails[0].content, policy=policy.default)
+    assert body.get_body(("plain",)).get_content().splitlines()[-2:] == ["-- ", "Bottega & figli"]
+    assert body.get_body(("html",)).get_content().strip() == (
+        "<p>Buongiorno <b>Mara</b></p><p>-- <br>Bottega &amp; figli</p>"
+    )
 
 
 def test_every_attempt_carries_the_same_message_id(sink):

@@ -114,14 +114,15 @@ class EmailChannel:
     def compose(self, outbound: Outbound, account: Account) -> tuple[str, list[str], bytes, str]:
         """Envelope sender, recipients, the mail's bytes and its Message-ID. Raises `Invalid` for unusable addresses."""
         message_id = self._tokens.message_id(account.address, outbound.delivery_id, outbound.ticket_id)
-        text = f"{outbound.text}\n\n-- \n{outbound.signature}" if outbound.signature else outbound.text
+        signature = f"-- \n{outbound.signature}" if outbound.signature else ""
+        text = f"{outbound.text}\n\n{signature}" if signature else outbound.text
         letter = wire.Letter(
             sender=Address(self._sender_name(outbound, account), account.address),
             to=tuple(Address(one.name, one.value) for one in outbound.to),
             cc=tuple(Address(one.name, one.value) for one in outbound.cc),
             subject=subjects.with_mark(outbound.subject, outbound.ticket_number),
             text=text,
-            html=outbound.html,
+            html=outbound.html and outbound.html + wire.paragraphs(signature),
             message_id=message_id,
             date=self._tools.clock.now(),
             reply_to=self._tokens.reply_address(account.address, outbound.ticket_id) if outbound.ticket_id else "",
