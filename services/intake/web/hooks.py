@@ -147,7 +147,7 @@ class Hooks:
                 raise NotFound(f"The account {account.id} is not of the channel {channel}.", field="account")
             await self._answer(account, scope, receive, counted)
         except http.TooLarge:
-            await http.problem(counted, 413, f"The body is larger than {MAX_BODY // 1024 // 1024} MiB.")
+            await http.problem(counted, 413, f"The body is larger than {MAX_BODY // 1024 // 1024} MiB.", field="body")
         except Unparsable as error:
             await http.fail(counted, error, malformed=not error.field)
         except AscoltoError as error:
