@@ -76,11 +76,12 @@ class MentionCalls(Calls):
             thread = mentions.list_thread(reader, row)
             linked = alerts.alerts_of(reader, [row.id]).get(row.id, [])
             found = [one for one in (alerts.find_alert(reader, own) for own in linked) if one is not None]
+        seen = [one for one in found if person.sees_brand(one.brand_id)]
         return pb.MentionDetail(
-            mention=wire.mention(row, alert_ids=linked),
-            copies=[wire.mention(one) for one in copies],
-            thread=[wire.mention(one) for one in thread],
-            alerts=[wire.alert(one) for one in found],
+            mention=wire.mention(row, alert_ids=[one.id for one in seen]),
+            copies=[wire.mention(one) for one in copies if visible(one, person)],
+            thread=[wire.mention(one) for one in thread if visible(one, person)],
+            alerts=[wire.alert(one) for one in seen],
         )
 
     def ChangeMention(self, request: pb.ChangeMentionRequest, context: Any) -> events.Mention:

@@ -16,6 +16,7 @@ from services.social.sources import kinds
 from services.social.store import config, mentions
 from services.social.store.config import Notifier, SourceRow, Watch
 from services.social.store.rows import micros
+from services.social.usecases.act import visible
 
 _NEWEST = 20
 _LOOKED_AT = 2000
@@ -79,7 +80,7 @@ class SettingCalls(Calls):
                 tone=mentions.TONES[row.tone].value,
                 url=row.url,
             )
-            if all(person.sees_brand(brand) for brand in row.brand_ids) and matcher.match(post) is not None:
+            if visible(row, person) and matcher.match(post) is not None:
                 found.append(wire.mention(row))
                 if len(found) == _NEWEST:
                     break
