@@ -22,7 +22,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from services.kit import log
 from services.kit.clock import Clock
 from services.kit.egress import Egress
-from services.kit.errors import AscoltoError
+from services.kit.errors import AscoltoError, Unavailable
 from services.kit.secrets import SecretBox
 from services.kit.uow import Database, Uow
 from services.social.domain.reason import Reason
@@ -138,7 +138,7 @@ class NotifierWorker:
     def _mail(self, notice: Notice, notifier: Notifier, alert: Alert) -> None:
         relay = urlsplit(self._outlets.relay)
         if not relay.hostname:
-            raise OSError("no relay for outgoing mail is set (ASCOLTO_SMTP_OUT)")
+            raise Unavailable("No relay for outgoing mail is set (ASCOLTO_SMTP_OUT).")
         mail = EmailMessage()
         mail["From"], mail["To"] = self._outlets.sender, notifier.target
         mail["Subject"] = f"A-{alert.number} {alert.severity}: {alert.watch_name}"
@@ -191,7 +191,7 @@ class NotifierWorker:
             "POST", notifier.target, headers=headers, content=body, timeout_s=_TIMEOUT_S, max_bytes=64 * 1024
         )
         if not 200 <= answer.status < 300:
-            raise OSError(f"the webhook answers {answer.status}")
+            raise Unavailable(f"The webhook answers {answer.status}.")
 
 
 def sign(secret: str, message_id: str, stamp: str, body: bytes) -> str:

@@ -130,6 +130,12 @@ def matter(posts: Sequence[tuple[str, Sequence[str]]], usual: Sequence[str]) -> 
     return lifts([text for text, _ in posts], counts, len(usual), leave_out=query_words(posts))
 
 
+def of_term(posts: Sequence[tuple[str, str, Sequence[str]]], term: str) -> tuple[str, ...]:
+    """The ids of an episode's posts (id, text, the words it was found by) that `matter` counted for a term."""
+    leave_out = query_words((text, matched) for _, text, matched in posts)
+    return tuple(own for own, text, _ in posts if term in terms_of(text, leave_out=leave_out))
+
+
 def query_words(posts: Iterable[tuple[str, Sequence[str]]]) -> frozenset[str]:
     """The words by which posts were found, as terms have them."""
     return frozenset(word for _, matched in posts for written in matched for word in _bare(written))

@@ -95,6 +95,7 @@ class AlertCalls(Calls):
             gaps = config.list_gaps(reader, sources, since_us)
             first_us = listening_since(alerts.find_series(reader, row.watch_id, row.source, row.tone))
             timeline = alerts.timeline(reader, row.id)
+        first_us -= first_us % _BIN_US
         before_us = first_us if first_us <= row.began_us else 0  # a watch that changed listens anew, and did before
         unheard = [(0, before_us), *((gap.from_us, gap.until_us) for gap in gaps)]
         terms = matter([(one.text, one.matched) for one in evidence], [one.text for one in background])
