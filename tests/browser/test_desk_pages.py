@@ -197,6 +197,86 @@ def test_a_change_elsewhere_shows_without_moving_the_focus(page: Page, desk: tup
     assert row.bounding_box() == top
 
 
+def test_a_message_in_my_ticket_rings_and_shows_a_notice_in_one_tab_only(page: Page, desk: tuple[str, Any]) -> None:
+    from services.desk.live.feed import Call, Change
+
+    context = page.context
+    context.grant_permissions(["notifications"], origin=desk[0])
+    context.add_init_script(
+        """self.rung = []; self.shown = [];
+        HTMLMediaElement.prototype.play = function () { rung.push(this.id); return Promise.resolve(); };
+        const Real = Notification; document.hasFocus = () => false;
+        self.Notification = class { static permission = "granted"; constructor(title, rest) { shown.push([title, rest.body]); } };"""
+    )
+    other = context.new_page()
+    for one in (page, other):
+        one.goto(f"{desk[0]}/inbox/mine")
+        until(lambda one=one: one.locator("#live:not(.lost):not([hidden])").count(), "the stream did not open")
+    user = desk[1].desk.people.find_by_email(world.EMAIL).id
+    ticket = desk[1].world.tickets["tkt_1"]
+
+    for call in (Call("usr_other"), Call(""), Call(user)):
+        desk[1].desk.live.put([Change("ticket", "tkt_1", ticket.rev, ticket.brand_id, "tickets:read", call)])
+
+    def all_of(name: str) -> list[Any]:
+        return [*page.evaluate(name), *other.evaluate(name)]
+
+    until(lambda: all_of("shown"), "no notice was shown")
+    assert all_of("rung") == ["sound-bell"]
+    assert all_of("shown") == [[f"{ticket.customer_name}, E-mail", ticket.subject]]
+
+
+def test_a_pane_is_as_wide_as_the_person_left_it(page: Page, desk: tuple[str, Any]) -> None:
+    page.goto(f"{desk[0]}/inbox/mine/48192")
+    for name, key, times in (("list", "Home", 1), ("list", "ArrowRight", 2), ("context", "ArrowLeft", 3)):
+        page.locator(f"[role=separator][data-pane={name}]").focus()
+        for _ in range(times):
+            page.keyboard.press(key)
+    likes = desk[1].desk.people
+    until(
+        lambda: likes.find_by_email(world.EMAIL).preferences.panes == {"list": 352, "context": 352}, "it was not kept"
+    )
+    page.goto(f"{desk[0]}/inbox/mine/48191")
+
+    widths = [page.locator(f"#{name}").bounding_box()["width"] for name in ("list", "context")]
+    line = page.locator("[role=separator][data-pane=list]")
+    box = line.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, 400)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2 + 30, 400, steps=3)
+    page.mouse.up()
+
+    assert widths == [352, 352]
+    assert line.get_attribute("aria-valuenow") == "382"
+    assert page.locator("#list").bounding_box()["width"] == 382
+    until(lambda: likes.find_by_email(world.EMAIL).preferences.panes["list"] == 382, "the drag was not kept")
+    prefer(desk, panes={})
+
+
+def test_the_search_box_completes_fields_then_values(page: Page, desk: tuple[str, Any]) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/search/suggest" in request.url else None)
+    page.goto(f"{desk[0]}/search")
+    box = page.locator("#q")
+    box.focus()
+
+    page.keyboard.type("vetro ta", delay=10)
+    page.locator("#q-list [role=option]", has_text="tag:").wait_for()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.locator("#q-list [role=option]", has_text="reso").wait_for()
+    values = page.locator("#q-list [role=option]").all_inner_texts()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Tab")
+    filled = box.input_value()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search?q=vetro+tag*")
+
+    assert [text.split() for text in values] == [["tag:reso", "12"], ["tag:rotto", "4"]]
+    assert filled == "vetro tag:reso "
+    assert len(asked) <= 4, "more than one request each 150 ms"
+
+
 @pytest.mark.parametrize("size", ["small", "phone"])
 def test_no_page_scrolls_sideways_on_a_phone(chromium: Browser, desk: tuple[str, Any], size: str) -> None:
     prefer(desk, language="xx", theme="system", density="comfortable")

@@ -1,5 +1,5 @@
 // Writing an answer or a note: drafts, length, gaps, canned answers, files. Nothing typed is lost.
-import { clock, csrf, element, fill, post } from "./tools.js";
+import { $$, choices, clock, csrf, element, fill, on, options, post } from "./tools.js";
 
 const GAP = /\{\{[^{}]*\}\}/;
 const FILES = /\b(allegat[oaie]|in allegato|attached|attachment|anhang|angehängt|ci-joint|pièce jointe|adjunt[oa]|anex[oa])\b/i;
@@ -62,7 +62,7 @@ async function save(box) {
 
 // What this browser kept and the server had not confirmed comes back.
 function restore() {
-  for (const box of document.querySelectorAll("[data-composer]:not([data-ready])")) {
+  for (const box of $$("[data-composer]:not([data-ready])")) {
     box.dataset.ready = "1";
     const kept = JSON.parse(localStorage.getItem(slot(box)) ?? "null");
     if (kept && kept.key === box.dataset.key && kept.text !== text(box).value && !box.closest("details").id.endsWith("-held")) {
@@ -74,48 +74,42 @@ function restore() {
 }
 
 // Canned answers: "/" at the start of a word.
-let canned = { list: [], at: 0, box: null, from: 0 }, asked = 0;
+let canned = { list: [], at: 0, box: null, from: 0 }, cannedAsked = 0;
 function slash(area) {
   const before = area.value.slice(0, area.selectionStart);
   const found = before.match(/(?:^|\s)\/([\p{L}\p{N}_-]*)$/u);
   const box = form(area);
   if (!box?.querySelector("[data-canned]")) return;
-  if (!found) return close();
+  if (!found) return closeCanned();
   canned.box = box;
   canned.from = before.length - found[1].length - 1;
-  ask(box, found[1]);
+  askCanned(box, found[1]);
 }
-async function ask(box, words) {
-  const turn = ++asked;
-  const answer = await fetch(`/canned?number=${box.dataset.number}&q=${encodeURIComponent(words)}`, { headers: { Accept: "application/json" } }).catch(() => null);
-  if (!answer?.ok || turn !== asked) return;
-  canned.list = (await answer.json()).slice(0, 8);
+async function askCanned(box, words) {
+  const turn = ++cannedAsked;
+  const answer = await choices("/canned", { number: box.dataset.number, q: words });
+  if (turn !== cannedAsked) return;
+  canned.list = answer.slice(0, 8).map((one) => ({ ...one, label: one.title }));
   canned.at = 0;
-  canned.list.length ? show() : close();
+  canned.list.length ? showCanned() : closeCanned();
 }
-function show() {
-  const place = canned.box.querySelector("[data-canned]");
-  const list = element("ul", { role: "listbox", id: "canned-list" }, ...canned.list.map((one, index) => {
-    const item = element("li", { role: "option", id: `canned-${index}`, "aria-selected": index === canned.at }, one.title);
-    item.addEventListener("mousedown", (event) => (event.preventDefault(), insert(index)));
-    return item;
-  }));
+function showCanned() {
+  const place = canned.box.querySelector("[data-canned]"), list = element("ul", { role: "listbox", id: "canned" });
   place.replaceChildren(list, element("div", { class: "preview", dir: "auto" }, canned.list[canned.at].text));
   place.hidden = false;
-  list.children[canned.at].scrollIntoView({ block: "nearest" });
-  text(canned.box).setAttribute("aria-activedescendant", `canned-${canned.at}`);
+  options(text(canned.box), list, canned.list, canned.at, insertCanned);
 }
-function close() {
-  asked++;
+function closeCanned() {
+  cannedAsked++;
   if (!canned.box) return;
   canned.box.querySelector("[data-canned]").hidden = true;
   text(canned.box).removeAttribute("aria-activedescendant");
   canned.box = null;
 }
-function insert(index) {
+function insertCanned(index) {
   const area = text(canned.box), one = canned.list[index];
   area.setRangeText(one.text, canned.from, Math.max(canned.from, area.selectionStart), "end");
-  close();
+  closeCanned();
   area.focus();
   gap(area);
   area.dispatchEvent(new Event("input", { bubbles: true }));
@@ -164,10 +158,10 @@ function upload(box, files) {
 let typing = 0;
 export const typed = () => Date.now() - typing < 20000;
 
-export function start() {
+export function composer() {
   restore();
-  document.addEventListener("htmx:after:swap", restore);
-  document.addEventListener("input", ({ target }) => {
+  on("htmx:after:swap", restore);
+  on("input", ({ target }) => {
     const box = form(target);
     if (!box) return;
     check(box), keep(box);
@@ -177,25 +171,25 @@ export function start() {
       post(`/presence/${box.dataset.ticket}`, { doing: "writing" }).catch(() => null);
     }
   });
-  document.addEventListener("focusout", ({ target }) => {
+  on("focusout", ({ target }) => {
     const box = target.matches?.("[data-text]") && form(target);
-    if (box) save(box), setTimeout(close, 150);
+    if (box) save(box), setTimeout(closeCanned, 150);
   });
-  document.addEventListener("change", ({ target }) => {
+  on("change", ({ target }) => {
     if (target.matches("[data-upload]")) upload(form(target), [...target.files]), (target.value = "");
   });
-  document.addEventListener("paste", (event) => {
+  on("paste", (event) => {
     const box = form(event.target);
     if (box?.querySelector("[data-upload]") && event.clipboardData.files.length) event.preventDefault(), upload(box, event.clipboardData.files);
   });
-  for (const kind of ["dragover", "dragleave", "drop"]) document.addEventListener(kind, (event) => {
+  for (const kind of ["dragover", "dragleave", "drop"]) on(kind, (event) => {
     const box = form(event.target);
     if (!box?.querySelector("[data-upload]")) return;
     event.preventDefault();
     box.classList.toggle("dropping", kind === "dragover");
     if (kind === "drop") upload(box, event.dataTransfer.files);
   });
-  document.addEventListener("click", ({ target }) => {
+  on("click", ({ target }) => {
     if (target.closest("[data-drop-file]")) {
       const box = form(target);
       target.closest("li").remove();
@@ -208,16 +202,16 @@ export function start() {
       slash(area);
     } else if (target.closest("[data-edit]")) text(form(target)).focus();
   });
-  document.addEventListener("keydown", (event) => {
+  on("keydown", (event) => {
     if (!canned.box || event.isComposing) return;
     const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (by) canned.at = (canned.at + by + canned.list.length) % canned.list.length, show();
-    else if (event.key === "Enter" || event.key === "Tab") insert(canned.at);
-    else if (event.key === "Escape") close();
+    if (by) canned.at = (canned.at + by + canned.list.length) % canned.list.length, showCanned();
+    else if (event.key === "Enter" || event.key === "Tab") insertCanned(canned.at);
+    else if (event.key === "Escape") closeCanned();
     else return;
     event.preventDefault();
   }, true);
-  document.addEventListener("submit", (event) => {
+  on("submit", (event) => {
     const box = form(event.target);
     if (!box || event.submitter?.name === "discard") return;
     const area = text(box), stop = (loud) => (event.preventDefault(), event.stopImmediatePropagation(), loud?.focus?.());
@@ -231,7 +225,7 @@ export function start() {
     clearTimeout(timers.get(box));
     box.dataset.sent = "1"; // leaving the field must not save what is on its way
   }, true);
-  document.addEventListener("htmx:error", () => {
-    for (const box of document.querySelectorAll("[data-sent]")) delete box.dataset.sent, keep(box);
+  on("htmx:error", () => {
+    for (const box of $$("[data-sent]")) delete box.dataset.sent, keep(box);
   });
 }
