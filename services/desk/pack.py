@@ -20,9 +20,7 @@ _SCRIPTS = (
     "desk",
 )  # each after those it imports
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
-_AROUND = re.compile(
-    r"\s*([{};])\s*| (>) "
-)  # spaces around braces, semicolons and the child combinator never mean anything
+_AROUND = re.compile(r"\s*([{};])\s*| (>) | (?=!)")  # spaces there never mean anything
 _AFTER = re.compile(r"([:,])\s+")  # nor after a colon or a comma
 _RAMP = re.compile(r"--([a-z]+-\d+):(#[0-9a-f]{6});?")  # a raw colour; rules see roles only
 _SHORT = re.compile(r"#([0-9a-f])\1([0-9a-f])\2([0-9a-f])\3\b")
@@ -43,7 +41,11 @@ _LINE = re.compile(r"(?<=[{;,(\[])\n+|\n+(?=[})\]])")  # where no semicolon coul
 def styles(folder: Path) -> str:
     """The sheets in the order of their names, without comments and needless spaces; raw colours stand in their roles."""
     text = "\n".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.css")))
-    text = _AFTER.sub(r"\1", _AROUND.sub(r"\1\2", _COMMENT.sub("", text))).replace(";}", "}").strip()
+    text = (
+        _AFTER.sub(r"\1", _AROUND.sub(lambda found: found[1] or found[2] or "", _COMMENT.sub("", text)))
+        .replace(";}", "}")
+        .strip()
+    )
     for name, colour in _RAMP.findall(text):
         text = text.replace(f"var(--{name})", colour)
     return _SHORT.sub(r"#\1\2\3", _RAMP.sub("", text))

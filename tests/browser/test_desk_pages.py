@@ -277,6 +277,72 @@ def test_the_search_box_completes_fields_then_values(page: Page, desk: tuple[str
     assert len(asked) <= 4, "more than one request each 150 ms"
 
 
+def test_a_hit_opens_beside_the_results_and_keys_walk_them(page: Page, desk: tuple[str, Any]) -> None:
+    page.goto(f"{desk[0]}/search?q=vetro")
+    page.locator(".snips a").first.click()
+    page.wait_for_url("**open=48190**")
+    until(lambda: page.locator("#talk").get_attribute("data-number") == "48190", "the hit did not open beside")
+    place = page.evaluate("document.querySelector('.message.here')?.id")
+
+    page.keyboard.press("j")
+    until(lambda: page.locator("#talk").get_attribute("data-number") != "48190", "the next hit did not open")
+    page.reload()
+
+    assert place == "int_tkt_0_1"
+    assert page.locator("#rows .hit").count() > 1
+    assert page.locator("#talk").get_attribute("data-number") == "48191"
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.locator(".phone-back a").click()
+    page.wait_for_url(lambda url: "open=" not in url)
+    assert page.locator("#rows .hit").first.is_visible()
+
+
+def test_the_order_of_the_list_stays_while_one_reads(page: Page, desk: tuple[str, Any]) -> None:
+    page.goto(f"{desk[0]}/inbox/open?sort=newest")
+    page.locator("#rows a[data-row]").nth(1).click()
+    page.wait_for_url(re.compile(r"/inbox/open/\d+\?sort=newest"))
+    page.reload()
+
+    assert "Recenti" in page.locator(".sort summary").inner_text()
+    assert page.locator(".phone-back a").get_attribute("href") == "/inbox/open?sort=newest"
+
+
+def test_the_customers_pane_shuts_by_key_and_stays_shut(page: Page, desk: tuple[str, Any]) -> None:
+    page.goto(f"{desk[0]}/inbox/mine/48192")
+    people = desk[1].desk.people
+
+    page.keyboard.press("i")
+    page.locator("#context").wait_for(state="hidden")
+    until(lambda: people.find_by_email(world.EMAIL).preferences.panes.get("context") == 0, "it was not kept")
+    page.goto(f"{desk[0]}/inbox/mine/48191")
+    shut = page.locator("#context").is_hidden()
+    page.keyboard.press("i")
+
+    page.locator("#context").wait_for(state="visible")
+    assert shut
+    until(lambda: people.find_by_email(world.EMAIL).preferences.panes.get("context") == 304, "it stayed shut")
+    prefer(desk, panes={})
+
+
+def test_an_ended_session_is_said_and_leads_back_here(chromium: Browser, desk: tuple[str, Any]) -> None:
+    context = chromium.new_context()
+    page = context.new_page()
+    sign_in(page, desk[0], world.EMAIL, world.PASSWORD)
+    page.goto(f"{desk[0]}/inbox/mine/48192")
+    until(lambda: page.locator("#live:not(.lost):not([hidden])").count(), "the stream did not open")
+    sessions = desk[1].desk.sessions
+    user = desk[1].desk.people.find_by_email(world.EMAIL).id
+
+    for one in sessions.of_user(user):
+        sessions.end(one.id, user_id=user)
+
+    link = page.locator("#live[href]")
+    link.wait_for()
+    assert link.get_attribute("href") == "/login?next=%2Finbox%2Fmine%2F48192"
+    assert page.locator("#assertive").inner_text() == link.inner_text()
+    context.close()
+
+
 @pytest.mark.parametrize("size", ["small", "phone"])
 def test_no_page_scrolls_sideways_on_a_phone(chromium: Browser, desk: tuple[str, Any], size: str) -> None:
     prefer(desk, language="xx", theme="system", density="comfortable")

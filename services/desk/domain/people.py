@@ -17,7 +17,7 @@ THEMES = ("system", "light", "dark")
 DENSITIES = ("comfortable", "compact")
 AFTER_SEND = ("stay", "next", "list")
 CALLS = ("mine", "unassigned", "chats", "alerts")  # what may ring or show a notice on the screen
-PANES = {"list": (320, 440), "context": (300, 380)}  # px; narrower cuts rows, wider leaves no room for the text
+PANES = {"list": (320, 440), "context": (300, 380)}  # px; narrower cuts rows, wider leaves no room; 0 shuts the context
 _NAME_LENGTH = 120
 _SIGNATURE_LENGTH = 2000
 
@@ -68,7 +68,7 @@ class Preferences:
                 raise Invalid(f"{name} are chosen among {', '.join(CALLS)}.", field=name)
         for name, width in self.panes.items():
             least, most = PANES.get(name, (0, -1))
-            if not least <= width <= most:
+            if not least <= width <= most and (name, width) != ("context", 0):
                 raise Invalid(f"No pane {name} can be {width} px wide.", field="panes")
         if any(len(key) != 1 for key in self.keys.values()):
             raise Invalid("A shortcut is one character.", field="keys")

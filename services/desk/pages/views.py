@@ -129,6 +129,7 @@ class Mark:
     icon: str
     name: str
     bad: bool = False
+    others: bool = False  # a colleague is there
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 import { $$, choices, clock, csrf, element, fill, on, options, post } from "./tools.js";
 
 const GAP = /\{\{[^{}]*\}\}/;
-const FILES = /\b(allegat[oaie]|in allegato|attached|attachment|anhang|angehängt|ci-joint|pièce jointe|adjunt[oa]|anex[oa])\b/i;
 const timers = new WeakMap();
 const form = (node) => node.closest?.("[data-composer]");
 const text = (box) => box.querySelector("[data-text]");
@@ -214,14 +213,7 @@ export function composer() {
   on("submit", (event) => {
     const box = form(event.target);
     if (!box || event.submitter?.name === "discard") return;
-    const area = text(box), stop = (loud) => (event.preventDefault(), event.stopImmediatePropagation(), loud?.focus?.());
-    if (box.dataset.composer === "reply" && GAP.test(area.value)) return stop(), gap(area);
-    if (box.dataset.ask && !box.dataset.asked && FILES.test(area.value) && !box.querySelector("[name=file]")) {
-      box.dataset.asked = "1";
-      const saved = box.querySelector("[data-saved]");
-      saved.textContent = box.dataset.ask;
-      return stop(area);
-    }
+    if (box.dataset.composer === "reply" && gap(text(box))) return event.preventDefault(), event.stopImmediatePropagation();
     clearTimeout(timers.get(box));
     box.dataset.sent = "1"; // leaving the field must not save what is on its way
   }, true);

@@ -5,7 +5,7 @@ import { live } from "./live.js";
 import { panes } from "./panes.js";
 import { suggest } from "./suggest.js";
 import { bell } from "./bell.js";
-import { $, $$, on, q, say, wide } from "./tools.js";
+import { $, $$, get, on, q, say, visible, wide } from "./tools.js";
 
 const root = document.documentElement;
 root.classList.add("scripted");
@@ -29,19 +29,20 @@ on("click", (event) => {
     event.preventDefault();
     navigator.clipboard?.writeText(earlier.href).then(() => say(earlier.textContent));
   }
-  const row = target.closest("#rows a[data-row]");
+  const row = target.closest("a[data-beside]");
   if (row && !(event.ctrlKey || event.metaKey || event.shiftKey) && event.button === 0) openRow(event, row);
 });
 
 // A ticket opens beside the list where there is room; else the link is followed.
 function openRow(event, row) {
   const pane = $("ticket");
-  if (!pane || !wide() || !q(".panes .list")) return;
+  if (!visible(pane?.firstElementChild)) return;
   event.preventDefault();
-  if (row.getAttribute("aria-current") === "true") return;
+  const box = row.closest("article, .row"), main = box.querySelector("[data-row]");
+  if (row === main && main.ariaCurrent) return;
   q("#rows [aria-current]")?.removeAttribute("aria-current");
-  row.setAttribute("aria-current", "true");
-  row.closest(".row")?.classList.remove("unread");
+  main.ariaCurrent = "true";
+  box.classList.remove("unread");
   history.pushState({ htmx: true }, "", row.href);
   load(row.href, pane);
 }
@@ -85,7 +86,8 @@ let shown = "", left = "";
 function arrive() {
   fold();
   const talk = $("talk"), scroll = $("scroll");
-  if (talk && scroll && talk.dataset.number !== shown) {
+  const place = talk && talk.dataset.number + location.hash;
+  if (scroll && place !== shown) {
     const target = location.hash.length > 1 && $(location.hash.slice(1));
     const seam = target || $("new");
     if (target) target.classList.add("here");
@@ -93,7 +95,7 @@ function arrive() {
       scroll.scrollTop = seam ? seam.offsetTop - scroll.offsetTop - 12 : scroll.scrollHeight;
     } else if (!wide()) (seam || scroll.querySelector(".message:last-of-type"))?.scrollIntoView({ block: "center" });
   }
-  shown = talk?.dataset.number ?? "";
+  shown = place;
   const leaving = q("#thread .leaving"); // one's own answer, with its undo, is shown once
   if (leaving && leaving.dataset.until !== left) leaving.closest(".message")?.scrollIntoView({ block: "nearest" });
   left = leaving?.dataset.until ?? "";
@@ -144,8 +146,8 @@ composer();
 live();
 
 async function refresh() {
-  const answer = await fetch(location.href, { headers: { "HX-Request": "true" } }).catch(() => null);
-  if (!answer?.ok || answer.redirected) return;
+  const answer = await get(location.href, { "HX-Request": "true" });
+  if (!answer) return;
   const made = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("page");
   const here = $("page");
   if (made) htmx.swap({ text: made.outerHTML, target: here, swap: "outerMorph", sourceElement: here });

@@ -1,7 +1,7 @@
 // The one dispatcher of keys. Silent while one types, with Ctrl, Alt, AltGr or Meta, and during composition; it reads the
 // character typed, not the key's place. Keys and words come from the sheet the server wrote.
 import { palette } from "./palette.js";
-import { $, $$, on, q, visible, wide } from "./tools.js";
+import { $, $$, on, post, q, visible, wide } from "./tools.js";
 
 const TYPED = "input:not([type=checkbox],[type=radio],[type=button],[type=submit]), textarea, select, [contenteditable]";
 const bound = new Map();
@@ -9,7 +9,7 @@ let pending = "", keyTimer = 0;
 
 const rowLinks = () => [...$$("#rows a[data-row], .rows a[data-row], main table a[data-row]")].filter(visible);
 const messages = () => [...$$("#thread .message")].filter(visible);
-const command = (name) => [...$$(`[data-cmd="${name}"]`)].find((node) => visible(node) || node.closest("details:not([open])"));
+const command = (name) => [...$$(`[data-cmd~="${name}"]`)].find((node) => visible(node) || node.closest("details:not([open])"));
 
 function within(list) {
   const at = list.findIndex((node) => node === document.activeElement || node.contains(document.activeElement));
@@ -24,7 +24,7 @@ function step(by) {
   for (const other of list) other.tabIndex = other === row ? 0 : -1;
   row.focus();
   row.scrollIntoView({ block: "nearest" });
-  if (wide() && q("#ticket.shown") && row.closest(".row")) row.click();
+  if (q("#ticket.shown") && row.matches("[data-beside]")) row.click();
 }
 
 function message(by) {
@@ -82,11 +82,11 @@ const RUN = {
   context: () => {
     const pane = $("context");
     if (!pane) return;
-    if (matchMedia("(width >= 1280px)").matches) pane.classList.toggle("closed");
-    else pane.togglePopover();
+    if (getComputedStyle(pane).position === "fixed") pane.togglePopover();
+    else post("/profile/look", { context: q(".panes").classList.toggle("shut") ? 0 : 304 }).catch(() => null);
   },
   reply: () => {
-    const node = command("reply");
+    const node = nearest("reply");
     if (node?.closest(".composer")) openComposer(node);
     else node?.click();
   },
@@ -97,7 +97,7 @@ const RUN = {
 // In a stream of posts an act means the post in focus.
 function nearest(name) {
   const here = document.activeElement?.closest(".post, .row");
-  return (here?.querySelector(`[data-cmd="${name}"]`)) ?? command(name);
+  return (here?.querySelector(`[data-cmd~="${name}"]`)) ?? command(name);
 }
 
 export function run(name) {

@@ -2,17 +2,14 @@
 // older than what it has, and moves nothing under the eye.
 import { typed } from "./composer.js";
 import { ring } from "./bell.js";
-import { $, $$, clock, fill, on, post, q, say } from "./tools.js";
+import { $, $$, clock, fill, get, on, post, q, say } from "./tools.js";
 
 const state = { tickets: new Set(), mentions: new Set(), alerts: new Set(), rail: false, all: false, fresh: new Set(), lost: false };
 let liveTimer = 0, railed = 0;
 const version = (node) => +(node?.dataset.version ?? 0);
 const parse = (html) => new DOMParser().parseFromString(html, "text/html");
 const touched = (node) => !!node?.querySelector("details.drop[open]") || (!getSelection().isCollapsed && node?.contains(getSelection().anchorNode));
-const get = async (url) => {
-  const answer = await fetch(url, { headers: { "HX-Request": "true", "X-Live": "1" } }).catch(() => null);
-  return answer?.ok && !answer.redirected ? answer.text() : "";
-};
+const piece = async (url) => (await get(url, { "HX-Request": "true" }))?.text() ?? "";
 const morph = (node, html) => htmx.swap({ text: html, target: node, swap: "outerMorph", sourceElement: node });
 
 export function take(event) {
@@ -33,7 +30,8 @@ function showState({ state: now, since }) {
   box.hidden = false;
   box.classList.toggle("lost", now !== "live");
   const text = now === "live" ? box.dataset.live : fill(box.dataset[now], clock(since ? new Date(since) : undefined));
-  if (box.textContent !== text) box.textContent = text, now !== "live" && say(text);
+  if (now === "out") box.href = `/login?next=${encodeURIComponent(location.pathname + location.search)}`;
+  if (box.textContent !== text) box.textContent = text, now !== "live" && say(text, now === "out");
   if (state.lost && now === "live") take({ reload: true });
   state.lost = now !== "live";
 }
@@ -52,7 +50,7 @@ async function flush() {
   if (talk?.dataset.ticket && (all || tickets.has(talk.dataset.ticket))) jobs.push(thread(talk.dataset.number));
   if ((rail || all) && Date.now() - railed > 2000) {
     railed = Date.now();
-    jobs.push(get(`/live/rail?section=${section}`).then((html) => html && morph($("rail"), html)));
+    jobs.push(piece(`/live/rail?section=${section}`).then((html) => html && morph($("rail"), html)));
   }
   await Promise.all(jobs);
 }
@@ -61,7 +59,7 @@ const shownIds = () => [...$$("#rows [id^=row-]")].map((node) => node.id.slice(4
 
 // After a gap: what the list holds now, then what has left it.
 async function whole(url) {
-  const page = parse(await get(location.href));
+  const page = parse(await piece(location.href));
   if (!page.getElementById("rows")) return;
   await place(page);
   await rows(url, shownIds().filter((id) => !page.getElementById(`row-${id}`)));
@@ -69,7 +67,7 @@ async function whole(url) {
 
 async function rows(url, ids) {
   if (!ids.size && !ids.length) return;
-  await place(parse(await get(`${url}?${new URLSearchParams({ ids: [...ids].slice(0, 100).join(","), back: location.pathname + location.search })}`)));
+  await place(parse(await piece(`${url}?${new URLSearchParams({ ids: [...ids].slice(0, 100).join(","), back: location.pathname + location.search })}`)));
 }
 
 async function place(page) {
@@ -103,7 +101,7 @@ function announce() {
 }
 
 async function enter() {
-  const html = await get(location.href);
+  const html = await piece(location.href);
   const list = parse(html).getElementById(q(".panes") ? "list" : "rows");
   const here = list && $(list.id);
   if (!here) return;
@@ -116,7 +114,7 @@ const atEnd = (box) => box.scrollHeight - box.scrollTop - box.clientHeight < 80;
 let unseen = 0;
 
 async function thread(number) {
-  const page = parse(await get(`/tickets/${number}/live`));
+  const page = parse(await piece(`/tickets/${number}/live`));
   const talk = $("talk"), box = $("scroll"), made = page.getElementById("thread"), head = page.getElementById("head");
   if (!made || talk?.dataset.number !== String(number)) return;
   if (head && version(head) >= version($("head")) && !touched($("head"))) await morph($("head"), head.outerHTML);
@@ -159,7 +157,7 @@ async function alertPage(ids, all) {
   const sheet = q("[data-alert]");
   if (!sheet) return all ? whole("/alerts/rows") : rows("/alerts/rows", ids);
   if ((!all && !ids.has(sheet.dataset.alert)) || touched(sheet) || sheet.contains(document.activeElement?.closest("input, textarea, select"))) return;
-  const made = parse(await get(location.href)).querySelector("[data-alert]");
+  const made = parse(await piece(location.href)).querySelector("[data-alert]");
   if (made && version(made) >= version(sheet)) await morph(sheet, made.outerHTML);
 }
 

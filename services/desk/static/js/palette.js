@@ -7,7 +7,7 @@ const paletteBox = () => $("palette-box");
 function known() {
   const acts = [];
   for (const line of $$("#keys [data-name]")) {
-    const name = line.dataset.name, node = q(`[data-cmd="${name}"]`);
+    const name = line.dataset.name, node = q(`[data-cmd~="${name}"]`);
     if (name === "palette" || name === "open" || name === "out") continue;
     if (node || name === "sheet" || name === "search") {
       acts.push({ label: line.querySelector("dd").textContent, key: line.dataset.key, go: () => runOffer(name) });

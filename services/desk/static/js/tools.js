@@ -21,17 +21,19 @@ export function say(text, loud = false) {
   }, wait);
 }
 
-export const csrf = () => q("meta[name=csrf]")?.content ?? "";
+export const csrf = () => q("meta[name=csrf]").content;
 export const post = (url, fields) => {
   const body = fields instanceof FormData ? fields : new URLSearchParams(fields);
   body.set("csrf", csrf());
   return fetch(url, { method: "POST", body, headers: { Accept: "application/json" } });
 };
-// What a list to choose from is made of; nothing when the server does not answer.
-export const choices = async (url, values) => {
-  const answer = await fetch(`${url}?${new URLSearchParams(values)}`, { headers: { Accept: "application/json" } }).catch(() => null);
-  return answer?.ok && !answer.redirected ? answer.json() : [];
+// An answer that is what was asked for: no error, not the sign-in page; else nothing.
+export const get = async (url, headers) => {
+  const answer = await fetch(url, { headers }).catch(() => null);
+  return answer?.ok && !answer.redirected ? answer : null;
 };
+// What a list to choose from is made of.
+export const choices = async (url, values) => (await get(`${url}?${new URLSearchParams(values)}`, { Accept: "application/json" }))?.json() ?? [];
 export const element = (tag, attributes = {}, ...children) => {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
