@@ -157,6 +157,8 @@ def test_a_canned_answer_comes_by_slash_and_its_gap_stops_send(page: Page, desk:
 
 def test_reply_by_keyboard_alone(page: Page, desk: tuple[str, Any]) -> None:
     page.goto(f"{desk[0]}/inbox/mine/48190")
+    posted: list[str] = []
+    page.on("request", lambda one: posted.append(one.post_data or "") if one.url.endswith("/reply") else None)
 
     page.keyboard.press("r")
     page.keyboard.type("Buongiorno Otello, controllo subito.")
@@ -166,6 +168,7 @@ def test_reply_by_keyboard_alone(page: Page, desk: tuple[str, Any]) -> None:
         lambda: any(r.text.startswith("Buongiorno Otello") for r in desk[1].world.replies.values()),
         "the answer did not leave",
     )
+    assert [text for text in posted if 'name="then"' in text] == [], "the key means Send, not one of its other ways"
 
 
 def test_the_palette_finds_acts_places_and_tickets(page: Page, desk: tuple[str, Any]) -> None:

@@ -124,7 +124,7 @@ function listen(event) {
   if (mod && key === "Enter" && target.form?.dataset.composer) {
     event.preventDefault();
     const solve = event.shiftKey && target.form.querySelector('[data-cmd="send-solve"]');
-    return target.form.requestSubmit(solve || target.form.querySelector("[data-send], [type=submit]:last-of-type"));
+    return target.form.requestSubmit(solve || target.form.querySelector("[data-send]"));
   }
   if (q("dialog[open]")) return;
   if (key === "Escape") {
