@@ -155,6 +155,27 @@ def test_a_canned_answer_comes_by_slash_and_its_gap_stops_send(page: Page, desk:
     area.fill("")
 
 
+def test_a_letter_without_a_greeting_gets_a_hint_that_can_be_silenced(page: Page, desk: tuple[str, Any]) -> None:
+    page.goto(f"{desk[0]}/inbox/mine/48191")
+    area = page.locator("[data-composer=reply] [data-text]")
+    hint = page.locator("[data-composer=reply] [data-courtesy]")
+    area.fill("Il rimborso è partito!!!")
+    hint.wait_for()
+    said = hint.locator("span").inner_text()
+
+    hint.get_by_role("button").click()
+    page.reload()
+    area.fill("Il rimborso parte!!!")
+    until(
+        lambda: any(one.text == "Il rimborso parte!!!" for one in desk[1].desk.writing.of_ticket("tkt_1")),
+        "the draft was not saved",
+    )
+
+    assert said == "Manca il saluto iniziale. Sembra scritto gridando."
+    assert hint.count() == 0
+    area.fill("")
+
+
 def test_reply_by_keyboard_alone(page: Page, desk: tuple[str, Any]) -> None:
     page.goto(f"{desk[0]}/inbox/mine/48190")
     posted: list[str] = []
@@ -169,6 +190,18 @@ def test_reply_by_keyboard_alone(page: Page, desk: tuple[str, Any]) -> None:
         "the answer did not leave",
     )
     assert [text for text in posted if 'name="then"' in text] == [], "the key means Send, not one of its other ways"
+
+
+def test_a_note_is_added_with_the_same_key(page: Page, desk: tuple[str, Any]) -> None:
+    page.goto(f"{desk[0]}/inbox/mine/48190")
+    posted: list[str] = []
+    page.on("request", lambda one: posted.append(one.url) if one.method == "POST" else None)
+
+    page.keyboard.press("n")
+    page.keyboard.type("Il corriere conferma.")
+    page.keyboard.press("Control+Enter")
+
+    until(lambda: any(url.endswith("/48190/note") for url in posted), "the note was not posted")
 
 
 def test_the_palette_finds_acts_places_and_tickets(page: Page, desk: tuple[str, Any]) -> None:

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 
+from services.desk.domain.courtesy import hints
 from services.desk.domain.writing import Draft
 from services.desk.i18n import Tongue
 from services.desk.pages import inbox, ticket_view
@@ -22,7 +23,7 @@ from services.desk.pages.ticket_view import Typed
 from services.desk.usecases.acts import Answer, Held
 from services.desk.usecases.sessions import SignedIn
 from services.desk.web.deps import Form, Me, needs
-from services.kit.errors import Conflict, Invalid
+from services.kit.errors import AscoltoError, Conflict, Invalid
 
 _BESIDE = re.compile(r"^/inbox/([a-z]+)/(\d+)")  # where an answer was written: beside which list
 _GAP = re.compile(r"\{\{[^{}]*\}\}")  # a variable of a canned answer that nothing filled
@@ -171,7 +172,7 @@ def routes(frame: Frame) -> APIRouter:
         return desk.writing.save(draft)
 
     @router.post("/tickets/{number}/draft", dependencies=[needs("tickets:write")])
-    def draft(me: Me, form: Form, number: int) -> dict[str, str]:
+    def draft(request: Request, me: Me, form: Form, number: int) -> dict[str, str]:
         kind = text_of(form, "kind")
         files = [one for one in form.getlist("file") if isinstance(one, str)]
         caret = text_of(form, "caret")
@@ -179,7 +180,33 @@ def routes(frame: Frame) -> APIRouter:
         saved = keep(
             me, text_of(form, "ticket") or ticket_id(me, number), kind, typed, int(caret) if caret.isdigit() else -1
         )
-        return {"saved_at": saved.saved_at.isoformat() if saved.saved_at else ""}
+        hint = _hint(request, me, saved) if kind == "reply" else ""
+        return {"saved_at": saved.saved_at.isoformat() if saved.saved_at else "", "hint": hint}
+
+    def _hint(request: Request, me: SignedIn, saved: Draft) -> str:
+        """What a careful colleague would point out; nothing when the ticket is out of reach: the draft is kept all the same."""
+        try:
+            found = desk.clients.tickets.rows(me.person, [saved.ticket_id]).tickets
+        except AscoltoError:
+            return ""
+        tongue = frame.tongue(request, me)
+        word, language = tongue.text, tongue.language
+        said = {
+            "greeting": word("No greeting."),
+            "closing": word("No closing."),
+            "name": word("The name is not the customer’s."),
+            "formality": word("Familiar and polite form are mixed."),
+            "shouting": word("It reads as if shouted."),
+            "date": word("A promise without a date."),
+        }
+        for ticket in found:
+            able = ticket.capabilities
+            letter = (able.letters or bool(able.replies_by)) and not able.public
+            amiss = hints(
+                saved.text, language=ticket.language or language, letter=letter, customer=ticket.customer_name
+            )
+            return " ".join(said[one] for one in amiss)
+        return ""
 
     @router.post("/tickets/{number}/note", dependencies=[needs("tickets:write")])
     def note(request: Request, me: Me, form: Form, number: int) -> Response:

@@ -46,15 +46,15 @@ async function save(box) {
   clearTimeout(timers.get(box));
   const value = text(box).value, saved = box.querySelector("[data-saved]");
   if (box.dataset.sent || box.dataset.stored === value) return;
-  const fields = { ticket: box.dataset.ticket, kind: box.dataset.composer, text: value, key: box.dataset.key, caret: text(box).selectionStart };
-  for (const name of ["to", "cc"]) if (box.elements[name]) fields[name] = box.elements[name].value;
-  const body = new FormData();
-  for (const [name, one] of Object.entries(fields)) body.set(name, one);
-  for (const file of box.querySelectorAll("[name=file]")) body.append("file", file.value);
+  const body = new FormData(box), line = box.querySelector("[data-courtesy]");
+  body.delete("upload");
+  for (const [name, one] of Object.entries({ ticket: box.dataset.ticket, kind: box.dataset.composer, caret: text(box).selectionStart })) body.set(name, one);
   const answer = await post(`/tickets/${box.dataset.number}/draft`, body).catch(() => null);
   if (answer?.ok && !answer.redirected) {
     box.dataset.stored = value;
     saved.textContent = fill(saved.dataset.savedText, clock());
+    const { hint } = await answer.json();
+    if (line) line.hidden = !hint, line.firstElementChild.textContent = hint;
     if (text(box).value === value) localStorage.removeItem(slot(box));
   } else saved.textContent = saved.dataset.localText;
 }
@@ -68,6 +68,7 @@ function restore() {
       text(box).value = kept.text;
       keep(box);
     } else if (kept && kept.key !== box.dataset.key) localStorage.removeItem(slot(box));
+    if (sessionStorage.getItem(`hush:${box.dataset.ticket}`)) box.querySelector("[data-courtesy]")?.remove();
     check(box);
   }
 }
@@ -200,6 +201,10 @@ export function composer() {
       area.setRangeText(area.selectionStart && !/\s$/.test(area.value.slice(0, area.selectionStart)) ? " /" : "/", area.selectionStart, area.selectionEnd, "end");
       slash(area);
     } else if (target.closest("[data-edit]")) text(form(target)).focus();
+    else if (target.closest("[data-hush]")) {
+      sessionStorage.setItem(`hush:${form(target).dataset.ticket}`, 1);
+      target.closest("[data-courtesy]").remove();
+    }
   });
   on("keydown", (event) => {
     if (!canned.box || event.isComposing) return;

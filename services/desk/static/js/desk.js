@@ -97,8 +97,9 @@ function arrive() {
   }
   shown = place;
   const leaving = q("#thread .leaving"); // one's own answer, with its undo, is shown once
-  if (leaving && leaving.dataset.until !== left) leaving.closest(".message")?.scrollIntoView({ block: "nearest" });
-  left = leaving?.dataset.until ?? "";
+  const said = leaving?.elements.reply_id.value;
+  if (said && said !== left) leaving.closest(".message")?.scrollIntoView({ block: "nearest" });
+  left = said;
   const flash = q("[data-say]");
   if (flash?.matches(".flash")) say(flash.firstElementChild.textContent);
   q(".held, .notice[autofocus], #errors")?.focus();
@@ -106,11 +107,6 @@ function arrive() {
 
 // Seconds left to undo: the server counts; this only shows it.
 setInterval(() => {
-  for (const box of $$("[data-until]")) {
-    const left = Math.ceil((Date.parse(box.dataset.until) - Date.now()) / 1000);
-    if (left > 0) box.querySelector("[data-left]").textContent = `${left} s`;
-    else box.remove();
-  }
   for (const box of $$("[data-seconds]")) {
     const left = (box.dataset.seconds -= 1);
     if (left > 0) box.querySelector("[data-left]").textContent = `${left} s`;
@@ -118,12 +114,10 @@ setInterval(() => {
   }
 }, 1000);
 
-const bar = document.body.appendChild(document.createElement("div"));
-bar.className = "busy-bar";
 let running = 0;
 const busyBar = (step) => {
   running = Math.max(0, running + step);
-  bar.classList.toggle("shown", running > 0);
+  q(".busy-bar").classList.toggle("shown", running > 0);
 };
 on("htmx:before:request", () => busyBar(1));
 on("htmx:finally:request", () => busyBar(-1));
