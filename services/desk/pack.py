@@ -22,7 +22,9 @@ _SCRIPTS = (
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _AROUND = re.compile(r"\s*([{};])\s*| (>) | (?=!)")  # spaces there never mean anything
 _AFTER = re.compile(r"([:,])\s+")  # nor after a colon or a comma
-_RAMP = re.compile(r"--([a-z]+-\d+):(#[0-9a-f]{6});?")  # a raw colour; rules see roles only
+_RAMP = re.compile(r"--([a-z]+-\d+):(#[0-9a-f]{6})")  # a raw colour; rules see roles only
+_USED = re.compile(r"var\(--([\w-]+)")
+_OWN = re.compile(r"--([\w-]+):[^;{}]+;?")  # a property of ours, which goes out only if a rule uses it
 _SHORT = re.compile(r"#([0-9a-f])\1([0-9a-f])\2([0-9a-f])\3\b")
 _IMPORT = re.compile(r"^import \{ [\w$, ]+ \} from \"\./\w+\.js\";\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?function|const|let)", re.MULTILINE)
@@ -41,14 +43,13 @@ _LINE = re.compile(r"(?<=[{;,(\[])\n+|\n+(?=[})\]])")  # where no semicolon coul
 def styles(folder: Path) -> str:
     """The sheets in the order of their names, without comments and needless spaces; raw colours stand in their roles."""
     text = "\n".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.css")))
-    text = (
-        _AFTER.sub(r"\1", _AROUND.sub(lambda found: found[1] or found[2] or "", _COMMENT.sub("", text)))
-        .replace(";}", "}")
-        .strip()
-    )
+    text = _AROUND.sub(lambda found: found[1] or found[2] or "", _COMMENT.sub("", text)).strip()
+    text = _AFTER.sub(r"\1", text)
     for name, colour in _RAMP.findall(text):
         text = text.replace(f"var(--{name})", colour)
-    return _SHORT.sub(r"#\1\2\3", _RAMP.sub("", text))
+    used = set(_USED.findall(text))
+    text = _OWN.sub(lambda found: found[0] if found[1] in used else "", text)
+    return _SHORT.sub(r"#\1\2\3", text.replace(";}", "}"))
 
 
 def scripts(folder: Path) -> str:

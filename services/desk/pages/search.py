@@ -29,6 +29,7 @@ from services.desk.web.deps import Me, needs
 from services.kit.errors import AscoltoError
 
 _MARK = re.compile(r"(</?mark>)")
+_KINDS = {"lang": "language"}  # where a field's words are kept under another name
 _ICONS = {"ticket": "inbox", "message": "chat", "note": "lock", "mention": "mention", "customer": "person"}
 
 
@@ -223,6 +224,13 @@ def _shown(frame: Frame, tongue: Tongue, answer: FindResponse, action: str, base
         "histogram": _histogram([one.count for one in answer.histogram]),
         "ways": [Way(tongue.word("way", one.label), one.query, tongue.number(one.count)) for one in answer.ways],
         "next": more,
+        "narrowed": [
+            Choice(
+                f"{action}?{urlencode({**base, 'f': [other for other in base['f'] if other != one]}, doseq=True)}",
+                _named(frame, tongue, _KINDS.get(one.split(":", 1)[0], one.split(":", 1)[0]), one.split(":", 1)[1]),
+            )
+            for one in base["f"]
+        ],
         "newer": tongue.count("%(num)s newer", "%(num)s newer", answer.newer) if answer.newer else "",
         "here": here,
         "orders": orders,
@@ -278,17 +286,20 @@ class _Value:
     chosen: bool
 
 
-def _facet(frame: Frame, tongue: Tongue, one: Any) -> FacetView:
+def _named(frame: Frame, tongue: Tongue, kind: str, value: str) -> str:
+    """A facet's value in words."""
     names = {"brand": frame.desk.directory.brand_name, "agent": frame.desk.directory.name}
+    if kind in names:
+        return names[kind](value) or value
+    return tongue.word(kind, value) if value in words.WORDS.get(kind, ()) else value
 
-    kind = {"lang": "language"}.get(one.field, one.field)
 
-    def label(value: str) -> str:
-        if kind in names:
-            return names[kind](value) or value
-        return tongue.word(kind, value) if value in words.WORDS.get(kind, ()) else value
+def _facet(frame: Frame, tongue: Tongue, one: Any) -> FacetView:
+    kind = _KINDS.get(one.field, one.field)
 
-    values = [_Value(v.value, label(v.value), tongue.number(v.count), v.chosen) for v in one.values]
+    values = [
+        _Value(v.value, _named(frame, tongue, kind, v.value), tongue.number(v.count), v.chosen) for v in one.values
+    ]
     return FacetView(one.field, tongue.word("facet", kind), values, one.zero)
 
 

@@ -163,6 +163,13 @@ def test_send_and_next_keeps_the_order_of_the_list(admin: Browser, rig: fakes.Ri
     assert "/101" not in answer.headers["location"]
 
 
+def test_a_chosen_filter_can_be_taken_off_where_nothing_is_found(admin: Browser) -> None:
+    page = admin.get("/search?q=parcel&f=state:solved&f=tag:odd").text
+
+    assert 'href="/search?q=parcel&amp;f=tag%3Aodd&amp;sort="' in page
+    assert 'href="/search?q=parcel&amp;f=state%3Asolved&amp;sort="' in page
+
+
 def test_a_mention_is_ignored_for_a_reason(admin: Browser, rig: fakes.Rig) -> None:
     page = admin.get("/mentions/men_one").text
     reasons = re.findall(r'name="act" value="(ignore[^"]*)"', page)
