@@ -5,7 +5,7 @@ export const $$ = (selector) => document.querySelectorAll(selector);
 export const on = (...what) => document.addEventListener(...what);
 export const wide = () => matchMedia("(width >= 640px)").matches;
 export const visible = (node) => !!node && node.getClientRects().length > 0;
-export const clock = (time = new Date()) => time.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+export const clock = (time = new Date()) => time.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 export const fill = (text, ...values) => text.replace(/\{\}/g, () => values.shift());
 
 let last = 0, waiting = "";
