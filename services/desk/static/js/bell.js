@@ -6,7 +6,7 @@ let holds = !navigator.locks, rung = 0;
 
 function hold(options) {
   const kept = () => ((holds = true), new Promise(() => {}));
-  navigator.locks.request("ascolto-bell", options, kept).catch(() => ((holds = false), hold({})));
+  navigator.locks.request("ascolto-bell", options, kept).catch(({ name }) => ((holds = false), name === "AbortError" && hold({}))); // taken by the tab looked at
 }
 
 // A browser that was not touched yet plays nothing; the profile's button tries it.
