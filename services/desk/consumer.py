@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 from google.protobuf.message import DecodeError
 
-from ascolto.common.v1.envelope_pb2 import Envelope
+from ascolto.common.v1.envelope_pb2 import MODE_LIVE, Envelope
 from ascolto.intake.v1.events_pb2 import DeliveryChanged
 from ascolto.social.v1.events_pb2 import MentionSeen
+from ascolto.tickets.v1.events_pb2 import DIRECTION_IN, STATE_SPAM, InteractionRecorded
 from services.desk.domain.roles import MENTIONS_READ, TICKETS_READ
-from services.desk.live.feed import Change, LiveFeed
+from services.desk.live.feed import Call, Change, LiveFeed
 from services.desk.live.presence import Presence
 from services.desk.wire import CONSUMES
 from services.kit import topics
@@ -24,19 +25,34 @@ _PACE_S = 0.1  # between two looks while much happens: pages ask for what change
 _WAIT_S = 0.3  # how often absent people are looked for, and how soon the loop stops
 
 
-def changes_of(record: Record) -> Sequence[Change]:
-    """What viewers are told of one record; nothing for kinds this version does not know."""
+def changes_of(record: Record, *, begun_s: float = 0) -> Sequence[Change]:
+    """What viewers are told of one record; nothing for kinds this version does not know. What came before `begun_s` rings nobody."""
     if record.kind not in CONSUMES.get(record.topic, frozenset()):
         return ()
     envelope = record.envelope
+    fresh = envelope.mode == MODE_LIVE and envelope.received_at.seconds >= begun_s
     if record.topic == topics.TICKETS:
-        return (Change("ticket", envelope.key or envelope.aggregate_id, envelope.rev, envelope.brand_id, TICKETS_READ),)
+        name = envelope.key or envelope.aggregate_id
+        call = _call(envelope) if fresh else None
+        return (Change("ticket", name, envelope.rev, envelope.brand_id, TICKETS_READ, call),)
     if record.topic == topics.ALERTS:
-        return (Change("alert", envelope.aggregate_id, envelope.rev, envelope.brand_id, MENTIONS_READ),)
+        call = Call(alert=True) if fresh and record.kind == "AlertRaised" else None
+        return (Change("alert", envelope.aggregate_id, envelope.rev, envelope.brand_id, MENTIONS_READ, call),)
     if record.topic == topics.DELIVERIES:
         delivery = DeliveryChanged.FromString(envelope.payload).delivery
         return (Change("delivery", delivery.ticket_id, envelope.rev, envelope.brand_id, TICKETS_READ),)
     return _mention(envelope)
+
+
+def _call(envelope: Envelope) -> Call | None:
+    """Only what a customer says calls anybody: nothing automatic, nothing of ours."""
+    if envelope.kind != "InteractionRecorded":
+        return None
+    recorded = InteractionRecorded.FromString(envelope.payload)
+    said, ticket = recorded.interaction, recorded.ticket
+    if said.direction != DIRECTION_IN or said.automatic or ticket.state == STATE_SPAM:
+        return None
+    return Call(ticket.assignee, ticket.team, chat=ticket.capabilities.live)
 
 
 def _mention(envelope: Envelope) -> Sequence[Change]:
@@ -58,12 +74,13 @@ class Listener:
 
     def run(self, stop: threading.Event) -> None:
         """Reads until `stop`; what cannot be parsed is said in the log and passed over."""
+        begun_s = int(self._clock.now().timestamp())  # the two minutes before are read for gaps, not to be heard again
         tail = Tail(self._log, tuple(CONSUMES), clock=self._clock)
         while not stop.is_set():
             found: list[Change] = []
             for record in tail.read(_WAIT_S):
                 try:
-                    found.extend(changes_of(record))
+                    found.extend(changes_of(record, begun_s=begun_s))
                 except DecodeError as error:
                     self._logger.warning("live.unreadable", topic=record.topic, offset=record.offset, reason=str(error))
             self._feed.put(found)

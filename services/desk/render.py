@@ -8,7 +8,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import mimetypes
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,19 +15,16 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from services.desk import pack
+from services.desk.domain.people import PANES
 from services.desk.i18n import Tongue, catalog, iso
 from services.desk.pages.keys import Command, remapped
 from services.desk.pages.prose import prose
 from services.desk.pages.views import Shell, initials
+from services.desk.tones import ALERT, BELL, tone
 
 HERE = Path(__file__).parent
-_STYLES = "css"
-_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
-_SCRIPTS = ("tools", "palette", "composer", "keys", "live", "desk")  # each after those it imports
-_IMPORT = re.compile(r"^import \{ (.+?) \} from \"\./(\w+)\.js\";$", re.MULTILINE)
-_EXPORT = re.compile(r"^export ((?:async )?function|const|let) (\w+)", re.MULTILINE)
-_AROUND = re.compile(r"\s*([{};])\s*")  # spaces around braces and semicolons never mean anything
-_AFTER = re.compile(r"([:,])\s+")  # nor after a colon or a comma
+_ALONE = frozenset({"js/stream.js", "js/login.js"})  # scripts that are not part of the desk's one
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +43,13 @@ class Statics:
         files: dict[str, bytes] = {}
         for path in sorted(folder.rglob("*")):
             name = path.relative_to(folder).as_posix()
-            bundled = path.stem in _SCRIPTS and name.startswith("js/")
-            if path.is_file() and not path.name.startswith(".") and not bundled and not name.startswith(f"{_STYLES}/"):
+            if path.is_file() and not path.name.startswith(".") and not pack.bundled(name):
                 files[name] = path.read_bytes()
-        files["js/desk.js"] = scripts(folder / "js").encode()
-        files["desk.css"] = styles(folder / _STYLES).encode()
+        for name in _ALONE & files.keys():
+            files[name] = pack.squeeze(files[name].decode()).encode()
+        files["js/desk.js"] = pack.scripts(folder / "js").encode()
+        files["desk.css"] = pack.styles(folder / "css").encode()
+        files |= {"bell.wav": tone(BELL), "alert.wav": tone(ALERT)}
         digest = hashlib.sha256()
         for name, body in sorted(files.items()):
             digest.update(name.encode() + b"\0" + body)
@@ -69,29 +67,6 @@ class Statics:
     def sizes(self) -> Mapping[str, tuple[int, int]]:
         """Bytes of each file, plain and compressed."""
         return {name: (len(file.body), len(file.packed)) for name, file in self._files.items()}
-
-
-def styles(folder: Path) -> str:
-    """The sheets in the order of their names, without comments and needless spaces."""
-    text = "\n".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.css")))
-    return _AFTER.sub(r"\1", _AROUND.sub(r"\1", _COMMENT.sub("", text))).replace(";}", "}").strip()
-
-
-def scripts(folder: Path) -> str:
-    """The desk's modules as one: each in a function of its own, without comments and indentation.
-
-    One file compresses to two thirds of six, and costs one request.
-    """
-    parts = []
-    for name in _SCRIPTS:
-        text = (folder / f"{name}.js").read_text(encoding="utf-8")
-        lines = (line.strip() for line in text.splitlines())
-        text = "\n".join(line for line in lines if line and not line.startswith("//"))
-        exported = [found[1] for found in _EXPORT.findall(text)]
-        text = _IMPORT.sub(lambda found: f"const {{ {found[1].replace(' as ', ': ')} }} = m_{found[2]};", text)
-        text = _EXPORT.sub(r"\1 \2", text)
-        parts.append(f"const m_{name} = (() => {{\n{text}\nreturn {{ {', '.join(exported)} }};\n}})();")
-    return "\n".join(parts)
 
 
 def _file(name: str, body: bytes) -> File:
@@ -131,7 +106,7 @@ class Pages:
             # The extension adds this method to the environment's class at run time.
             install = found.install_gettext_translations  # type: ignore[attr-defined]  # the extension adds it at run time
             install(catalog(language), newstyle=True)
-            found.globals.update(asset=self.statics.url, iso=iso)
+            found.globals.update(asset=self.statics.url, iso=iso, pane_limits=PANES)
             found.filters.update(prose=prose, initials=initials)
             self._environments[language] = found
         return found

@@ -31,7 +31,7 @@ from services.desk.context import Desk
 from services.kit.app import Service
 from services.kit.clock import Clock, SystemClock
 from services.kit.config import Settings
-from services.kit.errors import Conflict, NotFound
+from services.kit.errors import Conflict, Invalid, NotFound
 from services.kit.rpc import Guard, LocalServer, person_of
 from services.kit.rpc.guard import call_counter
 from services.kit.secrets import Keys
@@ -184,6 +184,14 @@ class Social(social_rpc.SocialServicer):
             raise NotFound("There is no such mention.")
         seen(mention.brand_ids[0])
         return social_pb.MentionDetail(mention=mention)
+
+    def ChangeMention(self, request: Any, context: Any) -> Any:
+        self.GetMention(request, context)
+        mention = self.world.mentions[request.id]
+        if request.act == "ignore" and not request.reason:
+            raise Invalid("Say why this mention needs no answer.", field="reason")
+        mention.state = {"ignore": "ignored", "take": "mine"}.get(request.act, mention.state)
+        return mention
 
     def ListAlerts(self, request: Any, context: Any) -> Any:
         self.world.answer("social")

@@ -16,7 +16,8 @@ LANGUAGES = ("it", "en", "xx")  # xx: the pseudo-locale of the tests
 THEMES = ("system", "light", "dark")
 DENSITIES = ("comfortable", "compact")
 AFTER_SEND = ("stay", "next", "list")
-SOUNDS = ("mine", "unassigned", "chats", "alerts")
+CALLS = ("mine", "unassigned", "chats", "alerts")  # what may ring or show a notice on the screen
+PANES = {"list": (320, 440), "context": (300, 380)}  # px; narrower cuts rows, wider leaves no room; 0 shuts the context
 _NAME_LENGTH = 120
 _SIGNATURE_LENGTH = 2000
 
@@ -34,6 +35,8 @@ class Preferences:
     undo_s: int = -1
     after_send: str = "stay"
     sounds: tuple[str, ...] = ("mine", "chats")
+    notices: tuple[str, ...] = ("mine", "chats")
+    panes: Mapping[str, int] = field(default_factory=dict)  # width by pane, where it was moved
     signatures: Mapping[str, str] = field(default_factory=dict)  # brand id to text
     brand_id: str = ""  # chosen in the switch; empty: all
     last_view: str = ""
@@ -60,8 +63,13 @@ class Preferences:
                 raise Invalid(f"{name} must be one of {', '.join(allowed)}.", field=name)
         if not -1 <= self.undo_s <= 30:
             raise Invalid("The time to undo is from 0 to 30 seconds.", field="undo_s")
-        if set(self.sounds) - set(SOUNDS):
-            raise Invalid(f"sounds are chosen among {', '.join(SOUNDS)}.", field="sounds")
+        for name in ("sounds", "notices"):
+            if set(getattr(self, name)) - set(CALLS):
+                raise Invalid(f"{name} are chosen among {', '.join(CALLS)}.", field=name)
+        for name, width in self.panes.items():
+            least, most = PANES.get(name, (0, -1))
+            if not least <= width <= most and (name, width) != ("context", 0):
+                raise Invalid(f"No pane {name} can be {width} px wide.", field="panes")
         if any(len(key) != 1 for key in self.keys.values()):
             raise Invalid("A shortcut is one character.", field="keys")
         if len(set(self.keys.values())) != len(self.keys):
@@ -74,8 +82,8 @@ class Preferences:
         """From the stored JSON; what a later version wrote and this one does not know is left out."""
         known = {item.name for item in dataclasses.fields(cls)}
         values = {name: value for name, value in stored.items() if name in known}
-        if "sounds" in values:
-            values["sounds"] = tuple(values["sounds"])
+        for name in {"sounds", "notices"} & values.keys():
+            values[name] = tuple(values[name])
         return cls(**values)
 
 

@@ -11,12 +11,32 @@ import itertools
 import secrets
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 RING = 5_000  # at 40 changes a second, two minutes
 _QUEUE = 500  # a stream that is this far behind is told to reload
 MAX_STREAMS = 8  # of one session: a browser needs one, a person has a few browsers windows without shared workers
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Why a change may ring: a customer wrote to this owner, team and kind of channel; or an alert was raised."""
+
+    assignee: str = ""
+    team: str = ""
+    chat: bool = False
+    alert: bool = False
+
+    def scope(self, user_id: str, teams: Collection[str]) -> str:
+        """Which of `CALLS` it is for this person; empty when it is somebody else's."""
+        if self.alert:
+            return "alerts"
+        if self.assignee:
+            return "mine" if self.assignee == user_id else ""
+        if self.team and self.team not in teams:
+            return ""
+        return "chats" if self.chat else "unassigned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +48,7 @@ class Change:
     version: int
     brand_id: str
     permission: str
+    call: Call | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ def build_pages(desk: Desk) -> DeskPages:
 
     from services.desk.pages import (
         alerts,
+        calls,
         customers,
         entry,
         inbox,
@@ -51,7 +52,7 @@ def build_pages(desk: Desk) -> DeskPages:
     router = APIRouter()
     for page in (
         entry, inbox, ticket, customers, search, mentions, alerts, operations, settings_shop, settings_people,
-        settings_listening, profile,
+        settings_listening, profile, calls,
     ):  # fmt: skip
         router.include_router(page.routes(frame))
     return DeskPages(frame, router)

@@ -71,6 +71,9 @@ class Frame:
             keys=likes.keys,
             undo_s=likes.undo_s,
             after_send=likes.after_send,
+            sounds=likes.sounds,
+            notices=likes.notices,
+            panes=likes.panes,
             roles=me.person.roles,
             brand=next((one for one in brands if one.id == likes.brand_id), None),
             brands=brands,
@@ -92,7 +95,7 @@ class Frame:
         query = f"?{request.url.query}" if request.url.query else ""
         return Shell(
             viewer, section, title, alerts=rail.alerts, waiting=rail.late, strips=rail.strips, notice=notice,
-            path=f"{request.url.path}{query}", app=app,
+            path=f"{request.url.path}{query}", app=app, nonce=getattr(request.state, "nonce", ""),
         )  # fmt: skip
 
     def show(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
@@ -36,12 +36,12 @@ def routes(frame: Frame) -> APIRouter:
         return show(frame, request, me, view, sort=sort, after=after)
 
     @router.get("/inbox/{view}/rows", dependencies=[needs("tickets:read")])
-    def some(request: Request, me: Me, view: str, ids: str = "") -> Response:
+    def some(request: Request, me: Me, view: str, ids: str = "", back: str = "") -> Response:
         tongue = frame.tongue(request, me)
         tickets = frame.desk.clients.tickets.rows(me.person, [one for one in ids.split(",") if one][:200]).tickets
         return frame.fragment(
             request, me, "rows.html", "inbox", view=_view(tongue, view), views=_views(frame, me, tongue, view),
-            rows=_rows(frame, me, tongue, tickets, view),
+            rows=_rows(frame, me, tongue, tickets, view), sorted_by=sort_query(sort_of(back)),
         )  # fmt: skip
 
     @router.get("/inbox/{view}/{number}", dependencies=[needs("tickets:read")])
@@ -64,6 +64,17 @@ def routes(frame: Frame) -> APIRouter:
         return frame.back(request, f"/inbox/mine/{ticket.number}", {"text": tongue.text("It is yours now."), **undo})
 
     return router
+
+
+def sort_of(address: str) -> str:
+    """The order an address asks for; the usual one when it names none we know."""
+    wanted = parse_qs(urlsplit(address).query).get("sort", [""])[0]
+    return wanted if wanted in SORTS else SORTS[0]
+
+
+def sort_query(sort: str) -> str:
+    """What an address carries to keep the order."""
+    return f"?sort={sort}" if sort != SORTS[0] else ""
 
 
 def _view(tongue: Tongue, key: str) -> View:
@@ -98,7 +109,7 @@ def _rows(frame: Frame, me: SignedIn, tongue: Tongue, tickets: Sequence[Ticket],
         made.append(
             rows.row(
                 tongue, ticket, me=me.user.id, owner="" if view == "mine" else owner, drafted=ticket.id in drafted,
-                gone=why, who=names.get(ticket.customer_id, ""),
+                gone=why, who=names.get(ticket.customer_id, ""), here=frame.desk.presence.at(ticket.id, but=me.user.id),
             )
         )  # fmt: skip
     return made
@@ -120,7 +131,7 @@ def show(
     """The list and, with a number, the ticket beside it. Either part may fail without the other."""
     tongue = frame.tongue(request, me)
     view = _view(tongue, key)
-    sort = sort if sort in SORTS else "due"
+    sort = sort if sort in SORTS else SORTS[0]
     only_ticket = number and request.headers.get("hx-target", "") == "div#ticket"
     context: dict[str, Any] = {"rows": [], "more": "", "total": 0, "list_failure": None, "pieces": [], "all_tags": ()}
     if not only_ticket:
@@ -129,14 +140,14 @@ def show(
     title = view.label
     if number:
         found = frame.desk.clients.tickets.get(me.person, number=number)
-        back = (f"/inbox/{key}", view.label)
+        back = (f"/inbox/{key}{sort_query(sort)}", view.label)
         context |= ticket_view.of_ticket(frame.desk, me, tongue, found, whole=whole, back=back, typed=typed)
         title = plain(found.ticket.subject, 80) or f"#{number}"
     elif me.preferences.last_view != key:
         frame.desk.people.set_preferences(me.user, {"last_view": key})
     words = _sorts(tongue, sort)
     return frame.show(
-        request, me, "inbox.html", "inbox", title, status=status, app=True, view=view, views=groups, sorts=words,
+        request, me, "inbox.html", "inbox", title, status=status, app=True, view=view, views=groups, sorts=words, sorted_by=sort_query(sort),
         sort_words=next(one.label for one in words if one.chosen).lower(),
         total_everywhere=_count(groups, "all") or context["total"], **context,
     )  # fmt: skip

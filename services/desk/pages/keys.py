@@ -38,6 +38,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("palette", "Ctrl+K", N_("Palette: go, do, find"), MOVE, fixed=True),
     Command("sheet", "?", N_("This sheet"), MOVE),
     Command("reply", "r", N_("Reply"), ACT),
+    Command("send", "Ctrl+Enter", N_("Send"), ACT, fixed=True),
+    Command("send-solve", "Ctrl+Shift+Enter", N_("Send & solve"), ACT, fixed=True),
     Command("note", "n", N_("Internal note"), ACT),
     Command("take", "m", N_("Take it, claim it"), ACT),
     Command("assign", "a", N_("Assign"), ACT),

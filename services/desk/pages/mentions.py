@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 
 from services.desk.clients.base import moment
 from services.desk.i18n import Tongue
-from services.desk.pages import listening
+from services.desk.pages import listening, rows, thread
 from services.desk.pages.frame import Frame, brand_of
 from services.desk.pages.listening_views import Bar
 from services.desk.pages.prose import plain
@@ -137,8 +137,22 @@ def routes(frame: Frame) -> APIRouter:
             request, me, "mention.html", "mentions", shown.author, m=shown, alerts=alerts, linked=linked,
             copies=[listening.mention(tongue, copy) for copy in found.copies],
             thread=[listening.mention(tongue, said) for said in found.thread if said.id != id],
-            may_listen=me.person.may("mentions:write"),
+            may_listen=me.person.may("mentions:write"), ticket=_ticket(me, tongue, shown.ticket),
         )  # fmt: skip
+
+    def _ticket(me: SignedIn, tongue: Tongue, id: str) -> dict[str, Any] | None:
+        """What became of the post in our own house: its ticket, the customer, our answers."""
+        if not id or not me.person.may("tickets:read"):
+            return None
+        try:
+            found = desk.clients.tickets.get(me.person, id=id)
+        except AscoltoError as error:
+            return {"problem": frame.failure(tongue, error)}
+        ours = [one for one in found.interactions if one.direction == 2 and one.kind == "message"]
+        return {
+            "line": rows.other(tongue, found.ticket), "customer": plain(found.customer.name, 80), "customer_id": found.customer.id,
+            "answers": [thread.message(tongue, found.ticket, one, moment(one, "occurred_at") or tongue.now, desk.directory.name) for one in ours],
+        }  # fmt: skip
 
     @router.post("/mentions/{id}", dependencies=[needs("mentions:write")])
     def act(request: Request, me: Me, form: Form, id: str) -> Response:
@@ -150,8 +164,8 @@ def routes(frame: Frame) -> APIRouter:
         if wanted == "take":
             desk.acts.take_mention(me.person, id)
             return frame.back(request, back, {"text": tongue.text("It is yours now.")})
-        if wanted == "ignore":
-            desk.clients.social.change_mention(me.person, id=id, act="ignore", reason=text_of(form, "reason"))
+        if wanted.startswith("ignore: "):
+            desk.clients.social.change_mention(me.person, id=id, act="ignore", reason=wanted.removeprefix("ignore: "))
             return frame.back(request, back, {"text": tongue.text("Ignored.")})
         if wanted.startswith("tone-"):
             desk.clients.social.change_mention(me.person, id=id, act="tone", tone=wanted.removeprefix("tone-"))

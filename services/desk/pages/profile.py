@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from services.desk.domain.people import AFTER_SEND
+from services.desk.domain.people import AFTER_SEND, CALLS, PANES
 from services.desk.i18n import LANGUAGES, Tongue
 from services.desk.pages.frame import Frame
 from services.desk.pages.keys import COMMANDS
@@ -88,6 +88,7 @@ def routes(frame: Frame) -> APIRouter:
             **{name: text_of(form, name) for name in ("language", "time_zone", "theme", "density", "after_send")},
             "undo_s": int(undo) if undo.lstrip("-").isdigit() else -1,
             "shortcuts": bool(text_of(form, "shortcuts")), "keys": keys, "signatures": signatures,
+            **{name: tuple(one for one in form.getlist(name) if isinstance(one, str)) for name in ("sounds", "notices")},
         }  # fmt: skip
         try:
             desk.people.set_preferences(me.user, changes)
@@ -97,7 +98,10 @@ def routes(frame: Frame) -> APIRouter:
 
     @router.post("/profile/look", dependencies=[needs(SELF)])
     def look(request: Request, me: Me, form: Form) -> Response:
-        changes = {name: text_of(form, name) for name in ("theme", "density") if text_of(form, name)}
+        changes: dict[str, Any] = {name: text_of(form, name) for name in ("theme", "density") if text_of(form, name)}
+        widths = {name: int(text_of(form, name)) for name in PANES if text_of(form, name).isdecimal()}
+        if widths:
+            changes["panes"] = {**me.preferences.panes, **widths}
         desk.people.set_preferences(me.user, changes)
         return frame.back(request, text_of(form, "next") or "/")
 
@@ -132,7 +136,14 @@ def _choices(tongue: Tongue, me: SignedIn) -> dict[str, Any]:
     afters = {"stay": word("Stay here"), "next": word("Open the next ticket"), "list": word("Back to the list")}
     zones = _ZONES if likes.time_zone in _ZONES else (likes.time_zone, *_ZONES)
     undos = [(-1, word("as the channel does")), *((n, word("%(n)s s", n=n)) for n in (0, 3, 5, 8, 15, 30))]
+    scopes = {
+        "mine": word("A customer writes in a ticket of mine"),
+        "unassigned": word("A customer writes and nobody has the ticket"),
+        "chats": word("A chat waits"),
+        "alerts": word("An alert is raised"),
+    }
     return {
+        "calls": [(key, scopes[key], key in likes.sounds, key in likes.notices) for key in CALLS],
         "languages": [Choice(one, tongue.word("language", one), chosen=one == likes.language) for one in LANGUAGES],
         "zones": [Choice(one, one.replace("_", " "), chosen=one == likes.time_zone) for one in zones],
         "themes": [Choice(key, label, chosen=key == likes.theme) for key, label in themes.items()],

@@ -9,6 +9,7 @@ from services.desk.clients.base import moment
 from services.desk.clients.messages import Ticket
 from services.desk.clients.tickets import state_word
 from services.desk.i18n import Tongue
+from services.desk.live.presence import Present
 from services.desk.pages import words
 from services.desk.pages.prose import plain
 from services.desk.pages.views import Channel, Mark, Other, Row, View
@@ -42,7 +43,15 @@ def due(tongue: Tongue, ticket: Ticket) -> tuple[str, str, datetime | None]:
 
 
 def row(
-    tongue: Tongue, ticket: Ticket, *, me: str, owner: str = "", drafted: bool = False, gone: str = "", who: str = ""
+    tongue: Tongue,
+    ticket: Ticket,
+    *,
+    me: str,
+    owner: str = "",
+    drafted: bool = False,
+    gone: str = "",
+    who: str = "",
+    here: Sequence[Present] = (),
 ) -> Row:
     """One line of the inbox; `who` is the customer's name where the ticket does not carry it."""
     state = state_word(ticket.state)
@@ -65,7 +74,7 @@ def row(
         waiting=waiting,
         due=chip,
         due_kind=kind,
-        marks=_marks(tongue, ticket, drafted=drafted),
+        marks=[*_marks(tongue, ticket, drafted=drafted), *presence(tongue, here)],
         tags=[plain(tag, 40) for tag in ticket.tags],
         owner=owner,
         gone=gone,
@@ -83,6 +92,16 @@ def _marks(tongue: Tongue, ticket: Ticket, *, drafted: bool) -> Sequence[Mark]:
         (bool(ticket.not_rendered), Mark("code", tongue.text("not rendered"))),
     )
     return [mark for wanted, mark in marks if wanted]
+
+
+def presence(tongue: Tongue, here: Sequence[Present]) -> list[Mark]:
+    """Who is at the ticket: a pencil where somebody writes, else an eye."""
+    if not here:
+        return []
+    names = [tongue.text("%(name)s is replying", name=one.name) for one in here if one.doing == "writing"]
+    glyph = "pencil" if names else "eye"
+    names += [tongue.text("%(name)s is looking", name=one.name) for one in here if one.doing != "writing"]
+    return [Mark(glyph, ", ".join(names), others=True)]
 
 
 def gone(tongue: Tongue, ticket: Ticket, view: str, person: Person, owner: str) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html import unescape
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -18,7 +19,7 @@ from services.desk.clients.base import moment
 from services.desk.clients.messages import FindResponse, Hit
 from services.desk.clients.tickets import state_word
 from services.desk.i18n import Tongue
-from services.desk.pages import thread, words
+from services.desk.pages import thread, ticket_view, words
 from services.desk.pages.frame import Frame, brand_of
 from services.desk.pages.listening_views import Bar
 from services.desk.pages.prose import plain
@@ -28,6 +29,7 @@ from services.desk.web.deps import Me, needs
 from services.kit.errors import AscoltoError
 
 _MARK = re.compile(r"(</?mark>)")
+_KINDS = {"lang": "language"}  # where a field's words are kept under another name
 _ICONS = {"ticket": "inbox", "message": "chat", "note": "lock", "mention": "mention", "customer": "person"}
 
 
@@ -97,8 +99,22 @@ def routes(frame: Frame) -> APIRouter:
     desk = frame.desk
 
     @router.get("/search", dependencies=[needs("search:read")])
-    def search(request: Request, me: Me, q: str = "", after: str = "", sort: str = "") -> Response:
-        return found(request, me, q, after, sort, only="")
+    def search(
+        request: Request, me: Me, q: str = "", after: str = "", sort: str = "", open: int = 0, all: str = ""
+    ) -> Response:
+        """`open` shows a ticket beside the hits; asked for by itself it leaves the hits alone."""
+        beside: dict[str, Any] = {}
+        if open and me.person.may("tickets:read"):
+            rest = [(name, value) for name, value in request.query_params.multi_items() if name not in ("open", "all")]
+            back = (f"/search?{urlencode(rest)}", frame.tongue(request, me).text("Results"))
+            opened = desk.clients.tickets.get(me.person, number=open)
+            beside = ticket_view.of_ticket(desk, me, frame.tongue(request, me), opened, whole=bool(all), back=back)
+        return found(request, me, q, after, sort, only="", beside=beside)
+
+    @router.post("/search/recent", dependencies=[needs("search:read")])
+    def clear(request: Request, me: Me) -> Response:
+        desk.writing.drop_search(me.user.id, "")
+        return frame.back(request, "/search", {"text": frame.tongue(request, me).text("The list is empty.")})
 
     @router.get("/customers", dependencies=[needs("search:read")])
     def customers(request: Request, me: Me, q: str = "", after: str = "") -> Response:
@@ -115,7 +131,16 @@ def routes(frame: Frame) -> APIRouter:
             [{"insert": one.insert, "label": one.label, "count": one.count} for one in answer.suggestions]
         )
 
-    def found(request: Request, me: SignedIn, q: str, after: str, sort: str, *, only: str) -> Response:
+    def found(
+        request: Request,
+        me: SignedIn,
+        q: str,
+        after: str,
+        sort: str,
+        *,
+        only: str,
+        beside: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Response:
         tongue = frame.tongue(request, me)
         action = "/customers" if only else "/search"
         title = tongue.text("Customers") if only else tongue.text("Search")
@@ -123,7 +148,12 @@ def routes(frame: Frame) -> APIRouter:
         chosen = [tuple(one.split(":", 1)) for one in request.query_params.getlist("f") if ":" in one]
         context: dict[str, Any] = {"found": None, "problem": None, "recent": [], "facets": [], "histogram": [], "ways": [],
                                    "hits": [], "exact": None, "next": "", "orders": [], "total_words": "", "searched": ""}  # fmt: skip
-        if q.strip() or only:
+        context["searches"] = (
+            [] if q.strip() else [one.query for one in desk.writing.searches(me.user.id) if not one.name]
+        )
+        context |= beside
+        only_ticket = beside and request.headers.get("hx-target", "") == "div#ticket"
+        if (q.strip() or only) and not only_ticket:
             query = " ".join(filter(None, (q[:2000], f"kind:{only}" if only else "", f"sort:{sort}" if sort else "")))
             try:
                 answer = desk.clients.search.find(
@@ -136,7 +166,7 @@ def routes(frame: Frame) -> APIRouter:
             else:
                 base = {"q": q, "f": [f"{field}:{value}" for field, value in chosen], "sort": sort}
                 context |= _shown(frame, tongue, answer, action, base)
-                if q.strip() and not after:
+                if q.strip() and not after and not beside:
                     desk.writing.note_search(me.user.id, q)
         return frame.show(
             request, me, "search.html", section, f"{plain(q, 60)} · {title}" if q else title, app=True, q=q, title=title,
@@ -175,6 +205,7 @@ def _shown(frame: Frame, tongue: Tongue, answer: FindResponse, action: str, base
     total = tongue.count("%(num)s result", "%(num)s results", answer.total)
     if answer.total_is_lower_bound:
         total = tongue.text("more than %(n)s results", n=tongue.number(answer.total))
+    here = f"{action}?{urlencode(base, doseq=True)}"
     more = f"{action}?{urlencode({**base, 'after': answer.next}, doseq=True)}" if answer.next else ""
     present = answer.sort or base["sort"]
     orders = [
@@ -187,24 +218,33 @@ def _shown(frame: Frame, tongue: Tongue, answer: FindResponse, action: str, base
     ]
     return {
         "found": answer,
-        "hits": [hit(tongue, one) for one in answer.hits],
-        "exact": hit(tongue, answer.exact) if answer.HasField("exact") else None,
+        "hits": [hit(tongue, one, here) for one in answer.hits],
+        "exact": hit(tongue, answer.exact, here) if answer.HasField("exact") else None,
         "facets": [_facet(frame, tongue, one) for one in answer.facets if one.values],
         "histogram": _histogram([one.count for one in answer.histogram]),
         "ways": [Way(tongue.word("way", one.label), one.query, tongue.number(one.count)) for one in answer.ways],
         "next": more,
+        "narrowed": [
+            Choice(
+                f"{action}?{urlencode({**base, 'f': [other for other in base['f'] if other != one]}, doseq=True)}",
+                _named(frame, tongue, _KINDS.get(one.split(":", 1)[0], one.split(":", 1)[0]), one.split(":", 1)[1]),
+            )
+            for one in base["f"]
+        ],
+        "newer": tongue.count("%(num)s newer", "%(num)s newer", answer.newer) if answer.newer else "",
+        "here": here,
         "orders": orders,
         "total_words": total,
         "searched": tongue.text("Searched: messages, notes, posts and customers of the brands you see, all dates."),
     }
 
 
-def hit(tongue: Tongue, one: Hit) -> Found:
-    """A hit with its pieces; each leads to its place."""
+def hit(tongue: Tongue, one: Hit, here: str) -> Found:
+    """A hit with its pieces; each leads to its place, a ticket beside the results `here`."""
     state = tongue.word("state", one.state)
     inner = list(one.inner) or ([one] if one.snippet_html else [])
     snippets = [
-        Snippet(_href(piece), _by(tongue, piece), marked(piece.snippet_html), piece.language)
+        Snippet(_href(piece, here), _by(tongue, piece), marked(piece.snippet_html), piece.language)
         for piece in inner
         if piece.snippet_html
     ]
@@ -212,7 +252,7 @@ def hit(tongue: Tongue, one: Hit) -> Found:
     title = plain(one.title, 160) or (f"#{one.number}" if one.number else author or tongue.text("(no subject)"))
     kind = tongue.word("channel", one.channel) if one.channel else tongue.word("kind", one.kind)
     return Found(
-        _href(one), title, one.number, _ICONS.get(one.kind, "inbox"), kind, author if author != title else "", state,
+        _href(one, here), title, one.number, _ICONS.get(one.kind, "inbox"), kind, author if author != title else "", state,
         words.STATE_KINDS.get(one.state, ""), moment(one, "occurred_at"), snippets, one.more,
     )  # fmt: skip
 
@@ -227,14 +267,14 @@ def _by(tongue: Tongue, piece: Hit) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _href(one: Hit) -> str:
+def _href(one: Hit, here: str) -> str:
     if one.kind == "customer":
         return f"/customers/{one.customer_id or one.id}"
     if one.kind == "mention":
         return f"/mentions/{one.id}"
     place = f"#{quote(one.id)}" if one.kind in ("message", "note") else ""
     if one.number:
-        return f"/tickets/{one.number}?all=1{place}" if place else f"/tickets/{one.number}"
+        return f"{here}&open={one.number}&all=1{place}" if place else f"{here}&open={one.number}"
     return f"/tickets/by/{one.ticket_id or one.id}"
 
 
@@ -246,17 +286,20 @@ class _Value:
     chosen: bool
 
 
-def _facet(frame: Frame, tongue: Tongue, one: Any) -> FacetView:
+def _named(frame: Frame, tongue: Tongue, kind: str, value: str) -> str:
+    """A facet's value in words."""
     names = {"brand": frame.desk.directory.brand_name, "agent": frame.desk.directory.name}
+    if kind in names:
+        return names[kind](value) or value
+    return tongue.word(kind, value) if value in words.WORDS.get(kind, ()) else value
 
-    kind = {"lang": "language"}.get(one.field, one.field)
 
-    def label(value: str) -> str:
-        if kind in names:
-            return names[kind](value) or value
-        return tongue.word(kind, value) if value in words.WORDS.get(kind, ()) else value
+def _facet(frame: Frame, tongue: Tongue, one: Any) -> FacetView:
+    kind = _KINDS.get(one.field, one.field)
 
-    values = [_Value(v.value, label(v.value), tongue.number(v.count), v.chosen) for v in one.values]
+    values = [
+        _Value(v.value, _named(frame, tongue, kind, v.value), tongue.number(v.count), v.chosen) for v in one.values
+    ]
     return FacetView(one.field, tongue.word("facet", kind), values, one.zero)
 
 

@@ -12,20 +12,25 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 
+from services.desk.domain.courtesy import hints
 from services.desk.domain.writing import Draft
 from services.desk.i18n import Tongue
 from services.desk.pages import inbox, ticket_view
 from services.desk.pages.canned import answers
-from services.desk.pages.frame import Frame
+from services.desk.pages.frame import Frame, brand_of
 from services.desk.pages.prose import plain
 from services.desk.pages.ticket_view import Typed
 from services.desk.usecases.acts import Answer, Held
 from services.desk.usecases.sessions import SignedIn
 from services.desk.web.deps import Form, Me, needs
-from services.kit.errors import Conflict, Invalid
+from services.kit.errors import AscoltoError, Conflict, Invalid
 
 _BESIDE = re.compile(r"^/inbox/([a-z]+)/(\d+)")  # where an answer was written: beside which list
 _GAP = re.compile(r"\{\{[^{}]*\}\}")  # a variable of a canned answer that nothing filled
+# Words that promise a file, in the six languages of the shop's customers.
+_ATTACHED = re.compile(
+    r"\b(allegat[oaie]|attached|attachment|anhang|angehängt|ci-joint|pièce jointe|adjunt[oa]|anex[oa])\b", re.IGNORECASE
+)
 _UNDO_S = 8
 
 
@@ -93,12 +98,15 @@ def routes(frame: Frame) -> APIRouter:
     ) -> Response:
         back = text_of(form, "back") or f"/tickets/{number}"
         beside = _BESIDE.match(back)
-        if beside and me.preferences.after_send == "list":
-            back = f"/inbox/{beside[1]}"
-        if beside and me.preferences.after_send == "next":
-            listed = desk.clients.tickets.list(me.person, view=beside[1], sort="due", limit=2).tickets
-            following = next((one.number for one in listed if one.number != number), 0)
-            back = f"/inbox/{beside[1]}/{following}" if following else f"/inbox/{beside[1]}"
+        after = "next" if text_of(form, "then") == "next" else me.preferences.after_send
+        if beside and after != "stay":
+            sort, place = inbox.sort_of(back), f"/inbox/{beside[1]}"
+            if after == "next":
+                listed = desk.clients.tickets.list(
+                    me.person, view=beside[1], sort=sort, brand_id=brand_of(me), limit=2
+                ).tickets
+                place += next((f"/{one.number}" for one in listed if one.number != number), "")
+            back = f"{place}{inbox.sort_query(sort)}"
         return frame.back(request, back, notice)
 
     @router.post("/tickets/{number}/reply", dependencies=[needs("tickets:write")])
@@ -127,10 +135,15 @@ def routes(frame: Frame) -> APIRouter:
             errors = {"text": tongue.text("Fill in what is in double braces before sending.")}
             return again(request, me, form, number, _with(typed, errors=errors))
         able = desk.clients.tickets.get(me.person, number=number).ticket.capabilities
+        if able.max_attachments and not uploads and _ATTACHED.search(text) and not text_of(form, "attachment_asked"):
+            errors = {
+                "attachment": tongue.text("You write of an attachment and there is none. Send again if that is right.")
+            }
+            return again(request, me, form, number, _with(typed, errors=errors))
         undo_s = me.preferences.undo_s if me.preferences.undo_s >= 0 else able.undo_s
         answer = Answer(
             text=text, uploads=uploads, last_seen=text_of(form, "last_seen"), key=key, anyway=bool(text_of(form, "anyway")),
-            undo_s=undo_s, to=typed.to, cc=typed.cc, then_state=text_of(form, "then"),
+            undo_s=undo_s, to=typed.to, cc=typed.cc, then_state=text_of(form, "then").replace("next", ""),
             public_confirmed=bool(text_of(form, "public_confirmed")),
         )  # fmt: skip
         keep(me, found, "reply", typed)
@@ -159,7 +172,7 @@ def routes(frame: Frame) -> APIRouter:
         return desk.writing.save(draft)
 
     @router.post("/tickets/{number}/draft", dependencies=[needs("tickets:write")])
-    def draft(me: Me, form: Form, number: int) -> dict[str, str]:
+    def draft(request: Request, me: Me, form: Form, number: int) -> dict[str, str]:
         kind = text_of(form, "kind")
         files = [one for one in form.getlist("file") if isinstance(one, str)]
         caret = text_of(form, "caret")
@@ -167,7 +180,33 @@ def routes(frame: Frame) -> APIRouter:
         saved = keep(
             me, text_of(form, "ticket") or ticket_id(me, number), kind, typed, int(caret) if caret.isdigit() else -1
         )
-        return {"saved_at": saved.saved_at.isoformat() if saved.saved_at else ""}
+        hint = _hint(request, me, saved) if kind == "reply" else ""
+        return {"saved_at": saved.saved_at.isoformat() if saved.saved_at else "", "hint": hint}
+
+    def _hint(request: Request, me: SignedIn, saved: Draft) -> str:
+        """What a careful colleague would point out; nothing when the ticket is out of reach: the draft is kept all the same."""
+        try:
+            found = desk.clients.tickets.rows(me.person, [saved.ticket_id]).tickets
+        except AscoltoError:
+            return ""
+        tongue = frame.tongue(request, me)
+        word, language = tongue.text, tongue.language
+        said = {
+            "greeting": word("No greeting."),
+            "closing": word("No closing."),
+            "name": word("The name is not the customer’s."),
+            "formality": word("Familiar and polite form are mixed."),
+            "shouting": word("It reads as if shouted."),
+            "date": word("A promise without a date."),
+        }
+        for ticket in found:
+            able = ticket.capabilities
+            letter = (able.letters or bool(able.replies_by)) and not able.public
+            amiss = hints(
+                saved.text, language=ticket.language or language, letter=letter, customer=ticket.customer_name
+            )
+            return " ".join(said[one] for one in amiss)
+        return ""
 
     @router.post("/tickets/{number}/note", dependencies=[needs("tickets:write")])
     def note(request: Request, me: Me, form: Form, number: int) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from services.desk.clients.base import moment
@@ -17,6 +18,8 @@ from services.desk.pages.prose import plain
 from services.desk.pages.views import Attachment, Choice, Composer, Context, Draft, Head, Known
 from services.desk.usecases.sessions import SignedIn
 from services.kit.errors import AscoltoError
+
+_JUST = timedelta(minutes=10)  # so long an answer of a colleague is news to who writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ def of_ticket(
         "composer": composer(desk, me, tongue, ticket, interactions, typed) if me.person.may("tickets:write") else None,
         "context": context(tongue, found),
         "all_tags": _tags(desk, me),
-        "present": present(desk, me, tongue, ticket.id),
+        "present": present(desk, me, tongue, ticket.id, interactions),
     }
 
 
@@ -56,13 +59,20 @@ def _tags(desk: Desk, me: SignedIn) -> Sequence[str]:
         return ()
 
 
-def present(desk: Desk, me: SignedIn, tongue: Tongue, ticket_id: str) -> str:
-    """Who else is here, in one line."""
+def present(desk: Desk, me: SignedIn, tongue: Tongue, ticket_id: str, interactions: Sequence[Interaction]) -> str:
+    """Who else is here or has just answered, in one line."""
     writing: list[str] = []
     looking: list[str] = []
     for one in desk.presence.at(ticket_id, but=me.user.id):
         (writing if one.doing == "writing" else looking).append(one.name)
-    parts = [tongue.text("%(name)s is replying", name=name) for name in writing]
+    answers = (one for one in reversed(interactions) if one.kind == "message" and not one.automatic)
+    last = next(answers, None)
+    at = moment(last, "occurred_at") if last else None
+    parts = []
+    if last and at and last.author_kind == "agent" and last.author_id != me.user.id and tongue.now - at < _JUST:
+        name = desk.directory.name(last.author_id)
+        parts = [tongue.text("%(name)s answered %(time)s", name=name, time=tongue.ago(at))]
+    parts += [tongue.text("%(name)s is replying", name=name) for name in writing]
     parts += [tongue.text("%(name)s is looking", name=name) for name in looking]
     return ", ".join(parts)
 

@@ -34,6 +34,9 @@ class Viewer:
     keys: Mapping[str, str] = field(default_factory=dict)  # command to key, where remapped
     undo_s: int = -1  # below 0: the channel's own
     after_send: str = "stay"  # stay, next, list
+    sounds: Sequence[str] = ()  # of `CALLS`
+    notices: Sequence[str] = ()
+    panes: Mapping[str, int] = field(default_factory=dict)  # px, where moved
     roles: frozenset[str] = frozenset()
     brand: Brand | None = None  # None: all
     brands: Sequence[Brand] = ()
@@ -89,6 +92,7 @@ class Shell:
     notice: Notice | None = None
     path: str = "/"
     app: bool = False  # panes that scroll by themselves
+    nonce: str = ""  # of the one inline style the policy lets in
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,7 @@ class Mark:
     icon: str
     name: str
     bad: bool = False
+    others: bool = False  # a colleague is there
 
 
 @dataclass(frozen=True, slots=True)

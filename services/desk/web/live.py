@@ -39,7 +39,7 @@ class _Viewer:
 async def live(
     request: Request, desk: DeskOf, me: Me, last_event_id: Annotated[str, Header()] = "", since: str = ""
 ) -> Response:
-    """Server-sent events `{kind, id, version, brand}`; `reload` when the gap is too old, `signed_out` at the end of the session."""
+    """Server-sent events `{kind, id, version, brand, rings?}`; `reload` when the gap is too old, `signed_out` at the end of the session."""
     viewer = _Viewer(me.person)
     found = desk.live.subscribe(me.session.id, viewer.admits, last_event_id=last_event_id or since)
     if found is None:
@@ -71,6 +71,8 @@ async def _events(desk: Desk, stream: Subscription, viewer: _Viewer, *, stale: b
                 change = item.change
                 if viewer.admits(change):
                     body = {"kind": change.kind, "id": change.id, "version": change.version, "brand": change.brand_id}
+                    if change.call and (rings := change.call.scope(viewer.person.user_id, viewer.person.teams)):
+                        body["rings"] = rings
                     yield _event("change", desk.live.event_id(item.number), body)
             now_s = clock.monotonic()
             if items or overrun:

@@ -23,6 +23,7 @@ def _inbox(language: str, *, rows: Any = None, pieces: Any = None, person: Any =
         "sort_words": "per promessa",
         "total": 14 if listed else 0,
         "total_everywhere": 18402,
+        "sorted_by": "",
         "more": "",
         "list_failure": None,
         "pieces": pieces or [],

@@ -18,7 +18,7 @@ PAGES = (
     "/mentions/men_one", "/alerts", "/alerts/rows?ids=alr_one", "/alerts/alr_one", "/alerts/alr_one/report", "/operations",
     "/operations/accounts", "/operations/dead-letters", "/operations/search", "/settings", "/settings/brands", "/settings/brands/new",
     "/settings/brands/brd_shop", "/settings/accounts", "/settings/users", "/settings/users/new", "/settings/tokens", "/profile",
-    "/live/rail",
+    "/live/rail", "/search?q=parcel&open=101",
 )  # fmt: skip
 
 
@@ -139,6 +139,88 @@ def test_a_gap_of_a_canned_answer_stops_the_answer(admin: Browser, rig: fakes.Ri
 
     assert answer.status_code == 409
     assert "k-gap" not in rig.world.replies
+
+
+def test_words_of_an_attachment_without_one_are_asked_about_once(admin: Browser, rig: fakes.Rig) -> None:
+    typed = {
+        "csrf": csrf_of(admin.get("/tickets/101").text),
+        "text": "Dear Mara, the label is attached.",
+        "key": "k-file",
+        "back": "/tickets/101",
+    }
+    rig.world.tickets["tkt_one"].capabilities.max_attachments = 5
+
+    asked = admin.post("/tickets/101/reply", data=typed)
+    sent = admin.post("/tickets/101/reply", data=typed | {"attachment_asked": "1"})
+
+    assert asked.status_code == 409
+    assert 'name="attachment_asked" value="1"' in asked.text
+    assert "the label is attached.</textarea>" in asked.text
+    assert sent.status_code == 303
+    assert rig.world.replies["k-file"].text == typed["text"]
+
+
+def test_send_and_next_keeps_the_order_of_the_list(admin: Browser, rig: fakes.Rig) -> None:
+    typed = {
+        "csrf": csrf_of(admin.get("/tickets/101").text),
+        "text": "Done.",
+        "key": "k-next",
+        "then": "next",
+        "back": "/inbox/open/101?sort=newest",
+    }
+
+    answer = admin.post("/tickets/101/reply", data=typed)
+
+    assert answer.status_code == 303
+    assert re.fullmatch(r"/inbox/open(/\d+)?\?sort=newest", answer.headers["location"])
+    assert "/101" not in answer.headers["location"]
+
+
+def test_a_chosen_filter_can_be_taken_off_where_nothing_is_found(admin: Browser) -> None:
+    page = admin.get("/search?q=parcel&f=state:solved&f=tag:odd").text
+
+    assert 'href="/search?q=parcel&amp;f=tag%3Aodd&amp;sort="' in page
+    assert 'href="/search?q=parcel&amp;f=state%3Asolved&amp;sort="' in page
+
+
+def test_a_mention_is_ignored_for_a_reason(admin: Browser, rig: fakes.Rig) -> None:
+    page = admin.get("/mentions/men_one").text
+    reasons = re.findall(r'name="act" value="(ignore[^"]*)"', page)
+
+    answer = admin.post("/mentions/men_one", data={"csrf": csrf_of(page), "act": reasons[-1], "back": "/mentions"})
+
+    assert len(reasons) == 4
+    assert answer.status_code == 303
+    assert rig.world.mentions["men_one"].state == "ignored"
+
+
+def test_a_mention_shows_its_ticket_and_our_answer(admin: Browser, rig: fakes.Rig) -> None:
+    rig.world.mentions["men_one"].ticket_id = "tkt_one"
+
+    page = admin.get("/mentions/men_one").text
+
+    assert 'href="/tickets/101"' in page
+
+
+def test_who_is_at_a_ticket_shows_in_the_list(admin: Browser, rig: fakes.Rig) -> None:
+    brand = rig.world.tickets["tkt_one"].brand_id
+    rig.desk.presence.beat("tkt_one", brand, user_id="usr_b", name="Bruno Salici", doing="writing")
+
+    listed = admin.get("/inbox/open").text
+    rig.desk.presence.leave("tkt_one", "usr_b")
+
+    assert re.search(r'title="Bruno Salici (sta rispondendo|is replying)"', listed)
+    assert "Bruno Salici" not in admin.get("/inbox/open").text
+
+
+def test_the_last_searches_are_shown_and_can_be_cleared(admin: Browser) -> None:
+    admin.get("/search?q=a+rare+word")
+    kept = admin.get("/search").text
+
+    admin.post("/search/recent", data={"csrf": csrf_of(kept)})
+
+    assert "<bdi>a rare word</bdi>" in kept
+    assert "<bdi>a rare word</bdi>" not in admin.get("/search").text
 
 
 def test_an_answer_leaves_and_the_draft_goes(admin: Browser, rig: fakes.Rig) -> None:

@@ -265,6 +265,18 @@ class Search(fakes.Search):
             histogram=[search_pb.FacetValue(value=str(n), count=(n * 5) % 11) for n in range(30)],
         )  # fmt: skip
 
+    def Suggest(self, request, context):
+        word = request.text[: request.caret].split(" ")[-1]
+        known = ["tag:reso", "tag:rotto"] if ":" in word else ["tag:", "team:", "to:"]
+        counts = {"tag:reso": 12, "tag:rotto": 4}
+        return search_pb.SuggestResponse(
+            suggestions=[
+                search_pb.Suggestion(insert=one, label=one, count=counts.get(one, 0))
+                for one in known
+                if word and one.startswith(word)
+            ]
+        )
+
     def Status(self, request, context):
         return search_pb.StatusResponse(
             state="ready",

@@ -1,8 +1,7 @@
 // Writing an answer or a note: drafts, length, gaps, canned answers, files. Nothing typed is lost.
-import { clock, csrf, element, fill, post } from "./tools.js";
+import { $$, choices, clock, csrf, element, fill, on, options, post } from "./tools.js";
 
 const GAP = /\{\{[^{}]*\}\}/;
-const FILES = /\b(allegat[oaie]|in allegato|attached|attachment|anhang|angehängt|ci-joint|pièce jointe|adjunt[oa]|anex[oa])\b/i;
 const timers = new WeakMap();
 const form = (node) => node.closest?.("[data-composer]");
 const text = (box) => box.querySelector("[data-text]");
@@ -47,75 +46,70 @@ async function save(box) {
   clearTimeout(timers.get(box));
   const value = text(box).value, saved = box.querySelector("[data-saved]");
   if (box.dataset.sent || box.dataset.stored === value) return;
-  const fields = { ticket: box.dataset.ticket, kind: box.dataset.composer, text: value, key: box.dataset.key, caret: text(box).selectionStart };
-  for (const name of ["to", "cc"]) if (box.elements[name]) fields[name] = box.elements[name].value;
-  const body = new FormData();
-  for (const [name, one] of Object.entries(fields)) body.set(name, one);
-  for (const file of box.querySelectorAll("[name=file]")) body.append("file", file.value);
+  const body = new FormData(box), line = box.querySelector("[data-courtesy]");
+  body.delete("upload");
+  for (const [name, one] of Object.entries({ ticket: box.dataset.ticket, kind: box.dataset.composer, caret: text(box).selectionStart })) body.set(name, one);
   const answer = await post(`/tickets/${box.dataset.number}/draft`, body).catch(() => null);
   if (answer?.ok && !answer.redirected) {
     box.dataset.stored = value;
     saved.textContent = fill(saved.dataset.savedText, clock());
+    const { hint } = await answer.json();
+    if (line) line.hidden = !hint, line.firstElementChild.textContent = hint;
     if (text(box).value === value) localStorage.removeItem(slot(box));
   } else saved.textContent = saved.dataset.localText;
 }
 
 // What this browser kept and the server had not confirmed comes back.
 function restore() {
-  for (const box of document.querySelectorAll("[data-composer]:not([data-ready])")) {
+  for (const box of $$("[data-composer]:not([data-ready])")) {
     box.dataset.ready = "1";
     const kept = JSON.parse(localStorage.getItem(slot(box)) ?? "null");
     if (kept && kept.key === box.dataset.key && kept.text !== text(box).value && !box.closest("details").id.endsWith("-held")) {
       text(box).value = kept.text;
       keep(box);
     } else if (kept && kept.key !== box.dataset.key) localStorage.removeItem(slot(box));
+    if (sessionStorage.getItem(`hush:${box.dataset.ticket}`)) box.querySelector("[data-courtesy]")?.remove();
     check(box);
   }
 }
 
 // Canned answers: "/" at the start of a word.
-let canned = { list: [], at: 0, box: null, from: 0 }, asked = 0;
+let canned = { list: [], at: 0, box: null, from: 0 }, cannedAsked = 0;
 function slash(area) {
   const before = area.value.slice(0, area.selectionStart);
   const found = before.match(/(?:^|\s)\/([\p{L}\p{N}_-]*)$/u);
   const box = form(area);
   if (!box?.querySelector("[data-canned]")) return;
-  if (!found) return close();
+  if (!found) return closeCanned();
   canned.box = box;
   canned.from = before.length - found[1].length - 1;
-  ask(box, found[1]);
+  askCanned(box, found[1]);
 }
-async function ask(box, words) {
-  const turn = ++asked;
-  const answer = await fetch(`/canned?number=${box.dataset.number}&q=${encodeURIComponent(words)}`, { headers: { Accept: "application/json" } }).catch(() => null);
-  if (!answer?.ok || turn !== asked) return;
-  canned.list = (await answer.json()).slice(0, 8);
+async function askCanned(box, words) {
+  const turn = ++cannedAsked;
+  const answer = await choices("/canned", { number: box.dataset.number, q: words });
+  if (turn !== cannedAsked) return;
+  canned.list = answer.slice(0, 8).map((one) => ({ ...one, label: one.title }));
   canned.at = 0;
-  canned.list.length ? show() : close();
+  canned.list.length ? showCanned() : closeCanned();
 }
-function show() {
-  const place = canned.box.querySelector("[data-canned]");
-  const list = element("ul", { role: "listbox", id: "canned-list" }, ...canned.list.map((one, index) => {
-    const item = element("li", { role: "option", id: `canned-${index}`, "aria-selected": index === canned.at }, one.title);
-    item.addEventListener("mousedown", (event) => (event.preventDefault(), insert(index)));
-    return item;
-  }));
+function showCanned() {
+  const place = canned.box.querySelector("[data-canned]"), list = element("ul", { role: "listbox", id: "canned" });
   place.replaceChildren(list, element("div", { class: "preview", dir: "auto" }, canned.list[canned.at].text));
   place.hidden = false;
-  list.children[canned.at].scrollIntoView({ block: "nearest" });
-  text(canned.box).setAttribute("aria-activedescendant", `canned-${canned.at}`);
+  options(text(canned.box), list, canned.list, canned.at, insertCanned);
 }
-function close() {
-  asked++;
+function closeCanned() {
+  cannedAsked++;
   if (!canned.box) return;
   canned.box.querySelector("[data-canned]").hidden = true;
   text(canned.box).removeAttribute("aria-activedescendant");
   canned.box = null;
 }
-function insert(index) {
+function insertCanned(index) {
   const area = text(canned.box), one = canned.list[index];
   area.setRangeText(one.text, canned.from, Math.max(canned.from, area.selectionStart), "end");
-  close();
+  closeCanned();
   area.focus();
   gap(area);
   area.dispatchEvent(new Event("input", { bubbles: true }));
@@ -164,10 +158,10 @@ function upload(box, files) {
 let typing = 0;
 export const typed = () => Date.now() - typing < 20000;
 
-export function start() {
+export function composer() {
   restore();
-  document.addEventListener("htmx:after:swap", restore);
-  document.addEventListener("input", ({ target }) => {
+  on("htmx:after:swap", restore);
+  on("input", ({ target }) => {
     const box = form(target);
     if (!box) return;
     check(box), keep(box);
@@ -177,25 +171,25 @@ export function start() {
       post(`/presence/${box.dataset.ticket}`, { doing: "writing" }).catch(() => null);
     }
   });
-  document.addEventListener("focusout", ({ target }) => {
+  on("focusout", ({ target }) => {
     const box = target.matches?.("[data-text]") && form(target);
-    if (box) save(box), setTimeout(close, 150);
+    if (box) save(box), setTimeout(closeCanned, 150);
   });
-  document.addEventListener("change", ({ target }) => {
+  on("change", ({ target }) => {
     if (target.matches("[data-upload]")) upload(form(target), [...target.files]), (target.value = "");
   });
-  document.addEventListener("paste", (event) => {
+  on("paste", (event) => {
     const box = form(event.target);
     if (box?.querySelector("[data-upload]") && event.clipboardData.files.length) event.preventDefault(), upload(box, event.clipboardData.files);
   });
-  for (const kind of ["dragover", "dragleave", "drop"]) document.addEventListener(kind, (event) => {
+  for (const kind of ["dragover", "dragleave", "drop"]) on(kind, (event) => {
     const box = form(event.target);
     if (!box?.querySelector("[data-upload]")) return;
     event.preventDefault();
     box.classList.toggle("dropping", kind === "dragover");
     if (kind === "drop") upload(box, event.dataTransfer.files);
   });
-  document.addEventListener("click", ({ target }) => {
+  on("click", ({ target }) => {
     if (target.closest("[data-drop-file]")) {
       const box = form(target);
       target.closest("li").remove();
@@ -207,31 +201,28 @@ export function start() {
       area.setRangeText(area.selectionStart && !/\s$/.test(area.value.slice(0, area.selectionStart)) ? " /" : "/", area.selectionStart, area.selectionEnd, "end");
       slash(area);
     } else if (target.closest("[data-edit]")) text(form(target)).focus();
+    else if (target.closest("[data-hush]")) {
+      sessionStorage.setItem(`hush:${form(target).dataset.ticket}`, 1);
+      target.closest("[data-courtesy]").remove();
+    }
   });
-  document.addEventListener("keydown", (event) => {
+  on("keydown", (event) => {
     if (!canned.box || event.isComposing) return;
     const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (by) canned.at = (canned.at + by + canned.list.length) % canned.list.length, show();
-    else if (event.key === "Enter" || event.key === "Tab") insert(canned.at);
-    else if (event.key === "Escape") close();
+    if (by) canned.at = (canned.at + by + canned.list.length) % canned.list.length, showCanned();
+    else if (event.key === "Enter" || event.key === "Tab") insertCanned(canned.at);
+    else if (event.key === "Escape") closeCanned();
     else return;
     event.preventDefault();
   }, true);
-  document.addEventListener("submit", (event) => {
+  on("submit", (event) => {
     const box = form(event.target);
     if (!box || event.submitter?.name === "discard") return;
-    const area = text(box), stop = (loud) => (event.preventDefault(), event.stopImmediatePropagation(), loud?.focus?.());
-    if (box.dataset.composer === "reply" && GAP.test(area.value)) return stop(), gap(area);
-    if (box.dataset.ask && !box.dataset.asked && FILES.test(area.value) && !box.querySelector("[name=file]")) {
-      box.dataset.asked = "1";
-      const saved = box.querySelector("[data-saved]");
-      saved.textContent = box.dataset.ask;
-      return stop(area);
-    }
+    if (box.dataset.composer === "reply" && gap(text(box))) return event.preventDefault(), event.stopImmediatePropagation();
     clearTimeout(timers.get(box));
     box.dataset.sent = "1"; // leaving the field must not save what is on its way
   }, true);
-  document.addEventListener("htmx:error", () => {
-    for (const box of document.querySelectorAll("[data-sent]")) delete box.dataset.sent, keep(box);
+  on("htmx:error", () => {
+    for (const box of $$("[data-sent]")) delete box.dataset.sent, keep(box);
   });
 }

@@ -1,26 +1,27 @@
 // The desk's own script: what the page's forms and links do not do alone. Without it every page still works.
-import { start as keys } from "./keys.js";
-import { start as composer } from "./composer.js";
-import { start as live } from "./live.js";
-import { say, wide } from "./tools.js";
+import { keys } from "./keys.js";
+import { composer } from "./composer.js";
+import { live } from "./live.js";
+import { panes } from "./panes.js";
+import { suggest } from "./suggest.js";
+import { bell } from "./bell.js";
+import { $, $$, get, on, q, say, visible, wide } from "./tools.js";
 
 const root = document.documentElement;
 root.classList.add("scripted");
 
 // Theme and density at once; the form saves them for the next page.
-document.addEventListener("change", ({ target }) => {
+on("change", ({ target }) => {
   const form = target.form;
   if (form?.matches("[data-look]")) {
-    const plain = { theme: "system", density: "comfortable" }[target.name];
-    if (target.value === plain) delete root.dataset[target.name];
-    else root.dataset[target.name] = target.value;
+    root.dataset[target.name] = target.value;
     fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)), redirect: "manual" });
   } else if (target.matches("[data-submit]")) form?.requestSubmit();
 });
 
-document.addEventListener("click", (event) => {
+on("click", (event) => {
   const target = event.target;
-  for (const open of document.querySelectorAll("details.drop[open]")) if (!open.contains(target)) open.open = false;
+  for (const open of $$("details.drop[open]")) if (!open.contains(target)) open.open = false;
   if (target.closest("[data-print]")) print();
   if (target.closest("[data-close]")) target.closest(".flash")?.remove();
   const earlier = target.closest("[data-cmd=link]");
@@ -28,19 +29,20 @@ document.addEventListener("click", (event) => {
     event.preventDefault();
     navigator.clipboard?.writeText(earlier.href).then(() => say(earlier.textContent));
   }
-  const row = target.closest("#rows a[data-row]");
+  const row = target.closest("a[data-beside]");
   if (row && !(event.ctrlKey || event.metaKey || event.shiftKey) && event.button === 0) openRow(event, row);
 });
 
 // A ticket opens beside the list where there is room; else the link is followed.
 function openRow(event, row) {
-  const pane = document.getElementById("ticket");
-  if (!pane || !wide() || !document.querySelector(".panes .list")) return;
+  const pane = $("ticket");
+  if (!visible(pane?.firstElementChild)) return;
   event.preventDefault();
-  if (row.getAttribute("aria-current") === "true") return;
-  document.querySelector("#rows [aria-current]")?.removeAttribute("aria-current");
-  row.setAttribute("aria-current", "true");
-  row.closest(".row")?.classList.remove("unread");
+  const box = row.closest("article, .row"), main = box.querySelector("[data-row]");
+  if (row === main && main.ariaCurrent) return;
+  q("#rows [aria-current]")?.removeAttribute("aria-current");
+  main.ariaCurrent = "true";
+  box.classList.remove("unread");
   history.pushState({ htmx: true }, "", row.href);
   load(row.href, pane);
 }
@@ -50,9 +52,9 @@ let wish = null;
 async function load(url, pane) {
   wish?.abort();
   const mine = (wish = new AbortController());
-  busy(1);
+  busyBar(1);
   const answer = await fetch(url, { headers: { "HX-Request": "true", "HX-Target": "div#ticket" }, signal: mine.signal }).catch(() => null);
-  busy(-1);
+  busyBar(-1);
   if (!answer || mine.signal.aborted) return;
   if (answer.redirected || !answer.ok) return location.assign(url);
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -67,9 +69,9 @@ async function load(url, pane) {
 // Blocks of the context pane stay as the person left them.
 const folds = JSON.parse(localStorage.getItem("folds") ?? "{}");
 const fold = () => {
-  for (const block of document.querySelectorAll("[data-fold]")) if (block.dataset.fold in folds) block.open = folds[block.dataset.fold];
+  for (const block of $$("[data-fold]")) if (block.dataset.fold in folds) block.open = folds[block.dataset.fold];
 };
-document.addEventListener("toggle", ({ target }) => {
+on("toggle", ({ target }) => {
   if (target.dataset?.fold) {
     folds[target.dataset.fold] = target.open;
     localStorage.setItem("folds", JSON.stringify(folds));
@@ -83,50 +85,45 @@ document.addEventListener("toggle", ({ target }) => {
 let shown = "", left = "";
 function arrive() {
   fold();
-  const talk = document.getElementById("talk"), scroll = document.getElementById("scroll");
-  if (talk && scroll && talk.dataset.number !== shown) {
-    const target = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
-    const seam = target || document.getElementById("new");
+  const talk = $("talk"), scroll = $("scroll");
+  const place = talk && talk.dataset.number + location.hash;
+  if (scroll && place !== shown) {
+    const target = location.hash.length > 1 && $(location.hash.slice(1));
+    const seam = target || $("new");
     if (target) target.classList.add("here");
     if (scroll.scrollHeight > scroll.clientHeight + 1) {
       scroll.scrollTop = seam ? seam.offsetTop - scroll.offsetTop - 12 : scroll.scrollHeight;
     } else if (!wide()) (seam || scroll.querySelector(".message:last-of-type"))?.scrollIntoView({ block: "center" });
   }
-  shown = talk?.dataset.number ?? "";
-  const leaving = document.querySelector("#thread .leaving"); // one's own answer, with its undo, is shown once
-  if (leaving && leaving.dataset.until !== left) leaving.closest(".message")?.scrollIntoView({ block: "nearest" });
-  left = leaving?.dataset.until ?? "";
-  const flash = document.querySelector("[data-say]");
+  shown = place;
+  const leaving = q("#thread .leaving"); // one's own answer, with its undo, is shown once
+  const said = leaving?.elements.reply_id.value;
+  if (said && said !== left) leaving.closest(".message")?.scrollIntoView({ block: "nearest" });
+  left = said;
+  const flash = q("[data-say]");
   if (flash?.matches(".flash")) say(flash.firstElementChild.textContent);
-  document.querySelector(".held, .notice[autofocus], #errors")?.focus();
+  q(".held, .notice[autofocus], #errors")?.focus();
 }
 
 // Seconds left to undo: the server counts; this only shows it.
 setInterval(() => {
-  for (const box of document.querySelectorAll("[data-until]")) {
-    const left = Math.ceil((Date.parse(box.dataset.until) - Date.now()) / 1000);
-    if (left > 0) box.querySelector("[data-left]").textContent = `${left} s`;
-    else box.remove();
-  }
-  for (const box of document.querySelectorAll("[data-seconds]")) {
+  for (const box of $$("[data-seconds]")) {
     const left = (box.dataset.seconds -= 1);
     if (left > 0) box.querySelector("[data-left]").textContent = `${left} s`;
     else box.remove();
   }
 }, 1000);
 
-const bar = document.body.appendChild(document.createElement("div"));
-bar.className = "busy-bar";
 let running = 0;
-const busy = (step) => {
+const busyBar = (step) => {
   running = Math.max(0, running + step);
-  bar.classList.toggle("shown", running > 0);
+  q(".busy-bar").classList.toggle("shown", running > 0);
 };
-document.addEventListener("htmx:before:request", () => busy(1));
-document.addEventListener("htmx:finally:request", () => busy(-1));
-document.addEventListener("htmx:after:swap", () => arrive());
+on("htmx:before:request", () => busyBar(1));
+on("htmx:finally:request", () => busyBar(-1));
+on("htmx:after:swap", () => arrive());
 // Signed out meanwhile: the sign-in page must not be put into a pane. What was typed is kept by `composer`.
-document.addEventListener("htmx:before:response", (event) => {
+on("htmx:before:response", (event) => {
   const url = event.detail.ctx.response?.raw?.url;
   if (url && new URL(url).pathname === "/login") {
     event.preventDefault();
@@ -135,22 +132,25 @@ document.addEventListener("htmx:before:response", (event) => {
 });
 
 arrive();
+suggest();
+panes();
+bell();
 keys();
 composer();
 live();
 
 async function refresh() {
-  const answer = await fetch(location.href, { headers: { "HX-Request": "true" } }).catch(() => null);
-  if (!answer?.ok || answer.redirected) return;
+  const answer = await get(location.href, { "HX-Request": "true" });
+  if (!answer) return;
   const made = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("page");
-  const here = document.getElementById("page");
+  const here = $("page");
   if (made) htmx.swap({ text: made.outerHTML, target: here, swap: "outerMorph", sourceElement: here });
 }
 
-const every = document.querySelector("[data-every]");
+const every = q("[data-every]");
 if (every) {
   setInterval(() => {
-    if (!document.hidden && !document.querySelector("details[open], dialog[open]") && !getSelection().toString()) {
+    if (!document.hidden && !q("details[open], dialog[open]") && !getSelection().toString()) {
       refresh();
     }
   }, every.dataset.every * 1000);

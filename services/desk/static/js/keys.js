@@ -1,15 +1,15 @@
 // The one dispatcher of keys. Silent while one types, with Ctrl, Alt, AltGr or Meta, and during composition; it reads the
 // character typed, not the key's place. Keys and words come from the sheet the server wrote.
-import { open as palette } from "./palette.js";
-import { visible, wide } from "./tools.js";
+import { palette } from "./palette.js";
+import { $, $$, on, post, q, visible, wide } from "./tools.js";
 
 const TYPED = "input:not([type=checkbox],[type=radio],[type=button],[type=submit]), textarea, select, [contenteditable]";
 const bound = new Map();
-let pending = "", timer = 0;
+let pending = "", keyTimer = 0;
 
-const rows = () => [...document.querySelectorAll("#rows a[data-row], .rows a[data-row], main table a[data-row]")].filter(visible);
-const messages = () => [...document.querySelectorAll("#thread .message")].filter(visible);
-const find = (name) => [...document.querySelectorAll(`[data-cmd="${name}"]`)].find((node) => visible(node) || node.closest("details:not([open])"));
+const rowLinks = () => [...$$("#rows a[data-row], .rows a[data-row], main table a[data-row]")].filter(visible);
+const messages = () => [...$$("#thread .message")].filter(visible);
+const command = (name) => [...$$(`[data-cmd~="${name}"]`)].find((node) => visible(node) || node.closest("details:not([open])"));
 
 function within(list) {
   const at = list.findIndex((node) => node === document.activeElement || node.contains(document.activeElement));
@@ -17,14 +17,14 @@ function within(list) {
 }
 
 function step(by) {
-  const list = rows();
+  const list = rowLinks();
   if (!list.length) return;
   const at = within(list);
   const row = list[at < 0 ? 0 : Math.min(list.length - 1, Math.max(0, at + by))];
   for (const other of list) other.tabIndex = other === row ? 0 : -1;
   row.focus();
   row.scrollIntoView({ block: "nearest" });
-  if (wide() && document.querySelector("#ticket.shown") && row.closest(".row")) row.click();
+  if (q("#ticket.shown") && row.matches("[data-beside]")) row.click();
 }
 
 function message(by) {
@@ -35,21 +35,21 @@ function message(by) {
 }
 
 function out() {
-  const drop = document.querySelector("details.drop[open]");
+  const drop = q("details.drop[open]");
   if (drop) {
     drop.open = false;
     drop.querySelector("summary").focus();
     return true;
   }
-  const full = document.querySelector(".composer.full");
+  const full = q(".composer.full");
   if (full) return full.classList.remove("full"), full.querySelector("summary").focus(), true;
   const active = document.activeElement;
-  if (active?.closest(".composer")) return document.getElementById("title")?.focus(), true;
+  if (active?.closest(".composer")) return $("title")?.focus(), true;
   if (active?.matches(TYPED)) return active.blur(), true;
-  if (document.querySelector("#ticket.shown")) {
-    const row = rows().find((one) => one.getAttribute("aria-current") === "true");
+  if (q("#ticket.shown")) {
+    const row = rowLinks().find((one) => one.getAttribute("aria-current") === "true");
     if (row) return row.focus(), true;
-    const back = document.querySelector(".phone-back a");
+    const back = q(".phone-back a");
     if (visible(back)) return back.click(), true;
   }
   return false;
@@ -68,36 +68,36 @@ const RUN = {
   "next-message": () => message(1),
   "previous-message": () => message(-1),
   quoted: () => {
-    const folds = document.querySelectorAll(".quoted");
+    const folds = $$(".quoted");
     const open = [...folds].some((one) => !one.open);
     for (const one of folds) one.open = open;
   },
   search: () => {
-    const box = [document.getElementById("q"), document.getElementById("quick")].find(visible);
+    const box = [$("q"), $("quick")].find(visible);
     if (box) box.focus(), box.select();
     else location.assign("/search");
   },
-  sheet: () => document.getElementById("keys").showModal(),
+  sheet: () => $("keys").showModal(),
   palette: () => palette(run),
   context: () => {
-    const pane = document.getElementById("context");
+    const pane = $("context");
     if (!pane) return;
-    if (matchMedia("(width >= 1280px)").matches) pane.classList.toggle("closed");
-    else pane.togglePopover();
+    if (getComputedStyle(pane).position === "fixed") pane.togglePopover();
+    else post("/profile/look", { context: q(".panes").classList.toggle("shut") ? 0 : 304 }).catch(() => null);
   },
   reply: () => {
-    const node = find("reply");
+    const node = nearest("reply");
     if (node?.closest(".composer")) openComposer(node);
     else node?.click();
   },
-  note: () => find("note") && openComposer(find("note")),
+  note: () => command("note") && openComposer(command("note")),
   original: () => open(nearest("original")?.href, "_blank", "noopener"),
 };
 
 // In a stream of posts an act means the post in focus.
 function nearest(name) {
   const here = document.activeElement?.closest(".post, .row");
-  return (here?.querySelector(`[data-cmd="${name}"]`)) ?? find(name);
+  return (here?.querySelector(`[data-cmd~="${name}"]`)) ?? command(name);
 }
 
 export function run(name) {
@@ -124,41 +124,41 @@ function listen(event) {
   if (mod && key === "Enter" && target.form?.dataset.composer) {
     event.preventDefault();
     const solve = event.shiftKey && target.form.querySelector('[data-cmd="send-solve"]');
-    return target.form.requestSubmit(solve || target.form.querySelector("[data-send], [type=submit]:last-of-type"));
+    return target.form.requestSubmit(solve || target.form.querySelector("[data-send]"));
   }
-  if (document.querySelector("dialog[open]")) return;
+  if (q("dialog[open]")) return;
   if (key === "Escape") {
-    if (!document.querySelector(":popover-open") && out()) event.preventDefault();
+    if (!q(":popover-open") && out()) event.preventDefault();
     return;
   }
   if (mod || event.altKey || event.getModifierState("AltGraph") || target.matches?.(TYPED)) return;
   if (document.documentElement.dataset.keys === "off") return;
   if (key === "Enter" && document.activeElement?.matches("#rows a[data-row]") && wide()) {
     const row = document.activeElement;
-    if (row.getAttribute("aria-current") === "true") event.preventDefault(), document.getElementById("title")?.focus();
-    else document.addEventListener("htmx:after:swap", () => document.getElementById("title")?.focus(), { once: true });
+    if (row.getAttribute("aria-current") === "true") event.preventDefault(), $("title")?.focus();
+    else on("htmx:after:swap", () => $("title")?.focus(), { once: true });
     return;
   }
   if (key.length !== 1) return;
   const typed = pending ? `${pending} ${key}` : key;
   pending = "";
-  clearTimeout(timer);
+  clearTimeout(keyTimer);
   const name = bound.get(typed);
   if (name) {
     event.preventDefault();
     run(name);
   } else if ([...bound.keys()].some((one) => one.startsWith(`${typed} `))) {
     pending = typed;
-    timer = setTimeout(() => (pending = ""), 1200);
+    keyTimer = setTimeout(() => (pending = ""), 1200);
   }
 }
 
-export function start() {
-  for (const line of document.querySelectorAll("#keys [data-key]")) {
+export function keys() {
+  for (const line of $$("#keys [data-key]")) {
     if (line.dataset.key && !bound.has(line.dataset.key)) bound.set(line.dataset.key, line.dataset.name);
   }
-  document.addEventListener("keydown", listen);
-  document.addEventListener("click", ({ target }) => {
+  on("keydown", listen);
+  on("click", ({ target }) => {
     const node = target.closest("[data-cmd]");
     if (node?.dataset.cmd === "palette") palette(run);
     else if (node?.matches(".composer > summary") && !wide()) setTimeout(() => openComposer(node));

@@ -1,48 +1,47 @@
 // Live updates. The stream carries names, not contents: the page asks for the fragments it shows, in batches, drops what is
 // older than what it has, and moves nothing under the eye.
 import { typed } from "./composer.js";
-import { clock, fill, post, say } from "./tools.js";
+import { ring } from "./bell.js";
+import { $, $$, clock, fill, get, on, post, q, say } from "./tools.js";
 
 const state = { tickets: new Set(), mentions: new Set(), alerts: new Set(), rail: false, all: false, fresh: new Set(), lost: false };
-let timer = 0, railed = 0;
-const $ = (id) => document.getElementById(id);
+let liveTimer = 0, railed = 0;
 const version = (node) => +(node?.dataset.version ?? 0);
 const parse = (html) => new DOMParser().parseFromString(html, "text/html");
-const busy = (node) => !!node?.querySelector("details.drop[open]") || (!getSelection().isCollapsed && node?.contains(getSelection().anchorNode));
-const get = async (url) => {
-  const answer = await fetch(url, { headers: { "HX-Request": "true", "X-Live": "1" } }).catch(() => null);
-  return answer?.ok && !answer.redirected ? answer.text() : "";
-};
+const touched = (node) => !!node?.querySelector("details.drop[open]") || (!getSelection().isCollapsed && node?.contains(getSelection().anchorNode));
+const piece = async (url) => (await get(url, { "HX-Request": "true" }))?.text() ?? "";
 const morph = (node, html) => htmx.swap({ text: html, target: node, swap: "outerMorph", sourceElement: node });
 
 export function take(event) {
-  if (event.state) return show(event);
+  if (event.state) return showState(event);
   if (event.reload) state.all = true;
+  ring(event);
   const kind = event.kind ?? "";
   if (/ticket|interaction|deliver|presence|draft/.test(kind)) state.tickets.add(event.ticket ?? event.id), (state.rail = true);
   else if (/mention/.test(kind)) state.mentions.add(event.id);
   else if (/alert/.test(kind)) state.alerts.add(event.id), (state.rail = true);
   else if (kind) state.rail = true;
-  if (!timer) timer = setTimeout(flush, 500);
+  if (!liveTimer) liveTimer = setTimeout(flush, 500);
 }
 
-function show({ state: now, since }) {
+function showState({ state: now, since }) {
   const box = $("live");
   if (!box) return;
   box.hidden = false;
   box.classList.toggle("lost", now !== "live");
   const text = now === "live" ? box.dataset.live : fill(box.dataset[now], clock(since ? new Date(since) : undefined));
-  if (box.textContent !== text) box.textContent = text, now !== "live" && say(text);
+  if (now === "out") box.href = `/login?next=${encodeURIComponent(location.pathname + location.search)}`;
+  if (box.textContent !== text) box.textContent = text, now !== "live" && say(text, now === "out");
   if (state.lost && now === "live") take({ reload: true });
   state.lost = now !== "live";
 }
 
 async function flush() {
-  timer = 0;
+  liveTimer = 0;
   if (document.hidden) return; // asked again when the tab is looked at
   const { tickets, mentions, alerts, all, rail } = state;
   Object.assign(state, { tickets: new Set(), mentions: new Set(), alerts: new Set(), all: false, rail: false });
-  const section = document.body.dataset.section, panes = document.querySelector(".panes[data-view]");
+  const section = document.body.dataset.section, panes = q(".panes[data-view]");
   const jobs = [];
   if (panes && (tickets.size || all)) jobs.push(all ? whole(`/inbox/${panes.dataset.view}/rows`) : rows(`/inbox/${panes.dataset.view}/rows`, tickets));
   if (section === "mentions" && $("rows") && (mentions.size || all)) jobs.push(all ? whole("/mentions/rows") : rows("/mentions/rows", mentions));
@@ -51,16 +50,16 @@ async function flush() {
   if (talk?.dataset.ticket && (all || tickets.has(talk.dataset.ticket))) jobs.push(thread(talk.dataset.number));
   if ((rail || all) && Date.now() - railed > 2000) {
     railed = Date.now();
-    jobs.push(get(`/live/rail?section=${section}`).then((html) => html && morph($("rail"), html)));
+    jobs.push(piece(`/live/rail?section=${section}`).then((html) => html && morph($("rail"), html)));
   }
   await Promise.all(jobs);
 }
 
-const shownIds = () => [...document.querySelectorAll("#rows [id^=row-]")].map((node) => node.id.slice(4));
+const shownIds = () => [...$$("#rows [id^=row-]")].map((node) => node.id.slice(4));
 
 // After a gap: what the list holds now, then what has left it.
 async function whole(url) {
-  const page = parse(await get(location.href));
+  const page = parse(await piece(location.href));
   if (!page.getElementById("rows")) return;
   await place(page);
   await rows(url, shownIds().filter((id) => !page.getElementById(`row-${id}`)));
@@ -68,14 +67,14 @@ async function whole(url) {
 
 async function rows(url, ids) {
   if (!ids.size && !ids.length) return;
-  await place(parse(await get(`${url}?${new URLSearchParams({ ids: [...ids].slice(0, 100).join(","), back: location.pathname + location.search })}`)));
+  await place(parse(await piece(`${url}?${new URLSearchParams({ ids: [...ids].slice(0, 100).join(","), back: location.pathname + location.search })}`)));
 }
 
 async function place(page) {
   for (const made of page.querySelectorAll("[id^=row-]")) {
     const here = $(made.id);
     if (!here) made.classList.contains("gone") || state.fresh.add(made.id);
-    else if (version(made) >= version(here) && !here.isEqualNode(made) && !busy(here)) {
+    else if (version(made) >= version(here) && !here.isEqualNode(made) && !touched(here)) {
       const open = here.querySelector("[aria-current]");
       if (open) made.querySelector("a")?.setAttribute("aria-current", "true");
       const tab = here.querySelector("[tabindex]");
@@ -98,12 +97,12 @@ function announce() {
   bar.textContent = count === 1 ? bar.dataset.one : fill(bar.dataset.many, count);
   bar.href = location.href;
   const list = $("rows");
-  if (list && list.scrollTop === 0 && scrollY === 0 && !list.matches(":hover, :focus-within") && !busy(list) && list.closest(".list")) enter();
+  if (list && list.scrollTop === 0 && scrollY === 0 && !list.matches(":hover, :focus-within") && !touched(list) && list.closest(".list")) enter();
 }
 
 async function enter() {
-  const html = await get(location.href);
-  const list = parse(html).getElementById(document.querySelector(".panes") ? "list" : "rows");
+  const html = await piece(location.href);
+  const list = parse(html).getElementById(q(".panes") ? "list" : "rows");
   const here = list && $(list.id);
   if (!here) return;
   state.fresh.clear();
@@ -115,14 +114,14 @@ const atEnd = (box) => box.scrollHeight - box.scrollTop - box.clientHeight < 80;
 let unseen = 0;
 
 async function thread(number) {
-  const page = parse(await get(`/tickets/${number}/live`));
+  const page = parse(await piece(`/tickets/${number}/live`));
   const talk = $("talk"), box = $("scroll"), made = page.getElementById("thread"), head = page.getElementById("head");
   if (!made || talk?.dataset.number !== String(number)) return;
-  if (head && version(head) >= version($("head")) && !busy($("head"))) await morph($("head"), head.outerHTML);
+  if (head && version(head) >= version($("head")) && !touched($("head"))) await morph($("head"), head.outerHTML);
   const writing = page.getElementById("presence");
   if (writing && $("presence")) await morph($("presence"), writing.outerHTML);
   const now = $("thread");
-  if (busy(now)) return void setTimeout(() => take({ kind: "ticket", id: talk.dataset.ticket }), 2000);
+  if (touched(now)) return void setTimeout(() => take({ kind: "ticket", id: talk.dataset.ticket }), 2000);
   const known = new Set([...now.querySelectorAll(".message, .bubble")].map((node) => node.id));
   const follow = atEnd(box) && !box.matches(":has(:focus)");
   for (const fold of now.querySelectorAll("details[open]")) {
@@ -144,7 +143,7 @@ function seen() {
   below();
   const last = $("thread")?.dataset.last;
   if (!last || document.hidden) return;
-  for (const field of document.querySelectorAll("[data-composer=reply] [name=last_seen]")) field.value = last;
+  for (const field of $$("[data-composer=reply] [name=last_seen]")) field.value = last;
 }
 
 function below() {
@@ -155,23 +154,23 @@ function below() {
 }
 
 async function alertPage(ids, all) {
-  const sheet = document.querySelector("[data-alert]");
+  const sheet = q("[data-alert]");
   if (!sheet) return all ? whole("/alerts/rows") : rows("/alerts/rows", ids);
-  if ((!all && !ids.has(sheet.dataset.alert)) || busy(sheet) || sheet.contains(document.activeElement?.closest("input, textarea, select"))) return;
-  const made = parse(await get(location.href)).querySelector("[data-alert]");
+  if ((!all && !ids.has(sheet.dataset.alert)) || touched(sheet) || sheet.contains(document.activeElement?.closest("input, textarea, select"))) return;
+  const made = parse(await piece(location.href)).querySelector("[data-alert]");
   if (made && version(made) >= version(sheet)) await morph(sheet, made.outerHTML);
 }
 
-export function start() {
+export function live() {
   const box = $("live");
   if (!box || !document.body.dataset.user) return;
-  document.addEventListener("visibilitychange", () => !document.hidden && flush());
-  document.addEventListener("click", (event) => {
+  on("visibilitychange", () => !document.hidden && flush());
+  on("click", (event) => {
     if (event.target.closest("#fresh")) event.preventDefault(), enter();
     if (event.target.closest("#below")) $("scroll").scrollTo({ top: $("scroll").scrollHeight }), seen();
   });
-  document.addEventListener("scroll", ({ target }) => target.id === "scroll" && unseen && atEnd(target) && seen(), true);
-  document.addEventListener("htmx:after:swap", () => $("scroll") && unseen && below());
+  on("scroll", ({ target }) => target.id === "scroll" && unseen && atEnd(target) && seen(), true);
+  on("htmx:after:swap", () => $("scroll") && unseen && below());
   const here = () => {
     const ticket = $("talk")?.dataset.ticket;
     if (ticket && !document.hidden) post(`/presence/${ticket}`, { doing: typed() ? "writing" : "looking" }).catch(() => null);

@@ -1,24 +1,26 @@
 // The one stream of this browser: in a shared worker, or in the tab that holds a lock and tells the others.
 const RETRY = [1000, 2000, 5000, 10000];
 const SILENT = 35000; // two heartbeats of 15 s missed
-let last = "", tries = 0, heard = 0, lostAt = 0, now = null;
+let last = "", tries = 0, heard = 0, lostAt = 0, now = null, over = false;
 
 async function listen(tell) {
-  for (;;) {
+  for (over = false; !over; ) {
     const stop = new AbortController();
     heard = Date.now();
     const watch = setInterval(() => Date.now() - heard > SILENT && stop.abort(), 5000);
     try {
       const headers = { Accept: "text/event-stream", ...(last && { "Last-Event-ID": last }) };
       const answer = await fetch("/live", { headers, signal: stop.signal, credentials: "same-origin", redirect: "error" });
+      over = answer.status === 401;
       if (!answer.ok) throw new Error(answer.status);
       tries = lostAt = 0;
       tell((now = { state: "live" }));
       await read(answer.body.pipeThrough(new TextDecoderStream()).getReader(), tell);
     } catch {
-      // Signed out, server away or silence: all are "lost" for the reader.
+      // Server away or silence: all are "lost" for the reader.
     }
     clearInterval(watch);
+    if (over) return tell((now = { state: "out" }));
     lostAt ||= Date.now();
     const down = () => tell((now = { state: Date.now() - lostAt > SILENT ? "poll" : "lost", since: lostAt }));
     if (tries) down();
@@ -42,7 +44,8 @@ async function read(reader, tell) {
         else if (field === "event") name = value;
         else if (field === "data") data += value;
       }
-      if (name === "reload") tell({ reload: true });
+      if (name === "signed_out") over = true;
+      else if (name === "reload") tell({ reload: true });
       else if (name === "change") {
         try {
           for (const one of [JSON.parse(data)].flat()) tell(one);
@@ -70,6 +73,6 @@ if (typeof SharedWorkerGlobalScope !== "undefined") {
     ports.add(port);
     port.start();
     if (now) port.postMessage(now);
-    if (!begun) begun = true, listen((event) => ports.forEach((one) => one.postMessage(event)));
+    if (!begun || over) begun = true, listen((event) => ports.forEach((one) => one.postMessage(event)));
   };
 }
