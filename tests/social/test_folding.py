@@ -133,13 +133,23 @@ def test_a_mute_lasts_to_the_end_of_the_episode(social):
 def test_the_alert_says_whom_a_mute_would_keep_from_hearing(social):
     for target, brand in (("rep@shop.example", ""), ("orto@shop.example", "brd_2")):
         social.call("PutNotifier", pb.Notifier(kind="email", target=target, on=True, brand_id=brand))
-    social.call("PutNotifier", pb.Notifier(kind="webhook", target="https://hook.example/s3cret", secret="k", on=True))
+    hook = pb.Notifier(kind="webhook", target="https://hook.example/s3cret", secret="k", on=True)
+    crises = pb.Notifier(kind="email", target="boss@shop.example", on=True, min_severity="crisis")
+    for one in (hook, crises):
+        social.call("PutNotifier", one)
     social.quiet_fortnight()
     social.burst(12)
+    one = listed(social).alerts[0].id
+    notice = social.call("GetAlert", pb.GetAlertRequest(id=one))
 
-    detail = social.call("GetAlert", pb.GetAlertRequest(id=listed(social).alerts[0].id))
+    social.burst(10, first=12)
 
-    assert list(detail.told) == ["hook.example", "rep@shop.example"]
+    assert list(notice.told) == ["hook.example", "rep@shop.example"]
+    serious = social.call("GetAlert", pb.GetAlertRequest(id=listed(social).alerts[0].id))
+    assert (serious.alert.severity, list(serious.told)) == (
+        "serious",
+        [],
+    )  # what is left is a crisis, told all the same
 
 
 def test_figures_are_those_of_the_brands_one_may_see(social):

@@ -125,7 +125,7 @@ def routes(frame: Frame) -> APIRouter:
             timeline=listening.timeline(tongue, detail, desk.directory.name), posts=_posts(tongue, detail),
             tickets=_tickets(me, tongue, detail), owners=owners, similar=f"/search?q={terms}" if terms else "",
             may_act=me.person.may("alerts:write"), may_listen=me.person.may("mentions:write"),
-            silences=_silences(tongue, line, detail.told), kinds=_kinds(tongue), if_false=_if_false(tongue, detail),
+            silences=_silences(tongue, detail), kinds=_kinds(tongue), if_false=_if_false(tongue, detail),
             status=status, notice=notice,
         )  # fmt: skip
 
@@ -213,10 +213,15 @@ def _missing(tongue: Tongue, error: Invalid) -> str:
     return said.get(error.field, error.message)
 
 
-def _silences(tongue: Tongue, line: listening.AlertLine, told: Sequence[str]) -> list[str]:
-    """What a mute would keep silent."""
-    found = [tongue.text("notices that it got worse, to %(who)s", who=plain(who, 100)) for who in told]
-    return found + [f"A-{child.number}: {child.sentence}" for child in line.children if child.running]
+def _silences(tongue: Tongue, detail: AlertDetail) -> list[str]:
+    """What a mute would keep silent; what is folded under a crisis stays so."""
+    found = [tongue.text("its count in the bar of all pages")]
+    if detail.alert.severity == "crisis":
+        found.append(tongue.text("the warning above all pages"))
+    found += [tongue.text("notices that it got worse, to %(who)s", who=plain(who, 100)) for who in detail.told]
+    return found + [
+        f"A-{one.number}: {listening.sentence(tongue, one)}" for one in detail.children if one.state in _OPEN
+    ]
 
 
 def _kinds(tongue: Tongue) -> list[tuple[str, str, str]]:

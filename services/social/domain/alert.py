@@ -164,6 +164,11 @@ def speaks(alert: Alert, before: Alert | None, now: datetime) -> bool:
     return worsened(alert, before) and alert.is_open
 
 
+def silenced(alert: Alert) -> tuple[Severity, ...]:
+    """The severities whose notices a mute would keep back: a crisis is told all the same."""
+    return tuple(one for one in SEVERITIES[SEVERITIES.index(alert.severity) + 1 :] if one is not Severity.CRISIS)
+
+
 def belongs(alert: Alert, crisis: Alert) -> bool:
     """Whether an alert is a part of a crisis under way: of its brand and time, and of its watch or with a word in common.
 

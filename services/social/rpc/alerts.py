@@ -13,12 +13,13 @@ from ascolto.social.v1 import service_pb2 as pb
 from services.kit.errors import NotFound
 from services.kit.rpc import person_of
 from services.social import wire
+from services.social.domain.alert import SEVERITIES, Severity, silenced
 from services.social.domain.detector import FAST_BIN_S
 from services.social.domain.reason import authors_by_reach, matter
 from services.social.rpc.deps import Calls, limit_of
 from services.social.store import alerts, config, mentions, pages
 from services.social.store.alerts import Alert, Bin
-from services.social.store.config import SourceRow
+from services.social.store.config import Notifier, SourceRow
 from services.social.store.mentions import Mention
 from services.social.store.rows import micros, moment
 from services.social.telling import whom
@@ -99,9 +100,7 @@ class AlertCalls(Calls):
             timeline = alerts.timeline(reader, row.id)
             parent = alerts.find_alert(reader, row.parent_id) if row.parent_id else None
             children = alerts.list_children(reader, [row.id])
-            told = [
-                whom(one) for one in config.list_notifiers(reader) if one.enabled and one.brand_id in {"", row.brand_id}
-            ]
+            notifiers = [one for one in config.list_notifiers(reader) if one.brand_id in {"", row.brand_id}]
             figures = pages.figures(reader, brand_id="", brands=person.brand_ids)
         first_us -= first_us % _BIN_US
         before_us = first_us if first_us <= row.began_us else 0  # a watch that changed listens anew, and did before
@@ -127,7 +126,7 @@ class AlertCalls(Calls):
             widest=wire.mention(widest) if widest else None,
             children=[wire.alert(one) for one in children],
             parent=wire.alert(parent) if parent else None,
-            told=told,
+            told=[whom(one) for one in notifiers if one.enabled and _kept_back(one, row)],
             judged=figures.judged,
             judged_real=figures.real,
         )
@@ -147,6 +146,12 @@ class AlertCalls(Calls):
             assignee=request.assignee,
         )
         return wire.alert(change_alert(self._deps.database, request.id, act, person, self._deps.clock))
+
+
+def _kept_back(notifier: Notifier, row: Alert) -> bool:
+    """Whether a mute would keep a notice from somebody."""
+    least = SEVERITIES.index(Severity(notifier.min_severity))
+    return any(SEVERITIES.index(one) >= least for one in silenced(alerts.noun(row)))
 
 
 def _span(row: Alert, now_us: int) -> tuple[int, int]:

@@ -90,7 +90,7 @@ def page_of_mentions(
     query: Select[Any] = select(*(_M[name] for name in MENTIONS.names)).where(*conditions)
     if after:
         value, mark, key = after.partition("~")
-        if not mark or not key:
+        if not mark or not re.fullmatch(r"\w+", key, re.ASCII):
             raise _not_ours()
         bound = _whole(value) if sort == "newest" else _finite(value)
         query = query.where(or_(order < bound, and_(order == bound, _M.id < key)))
@@ -156,6 +156,8 @@ def _whole(value: str) -> int:
 
 
 def _finite(value: str) -> float:
+    if not re.fullmatch(r"[0-9.e+-]{1,30}", value):  # as `repr` writes a float; float() reads far more
+        raise _not_ours()
     try:
         found = float(value)
     except ValueError as error:

@@ -576,7 +576,7 @@ class AlertDetail(_message.Message):
     nearest: _builtins.str
     judged: _builtins.int
     judged_real: _builtins.int
-    """told: who hears of it outside the desk"""
+    """told: whom a mute would keep from hearing"""
     @_builtins.property
     def alert(self) -> _events_pb2.Alert: ...
     @_builtins.property
