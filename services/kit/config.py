@@ -91,6 +91,10 @@ class Settings:
     public_url: str = _setting(
         "", "Address customers and colleagues reach, for links in mail; empty: that of `ASCOLTO_HTTP`."
     )
+    notices_from: str = _setting(
+        "",
+        "Address that writes notices of alerts where a brand has no mailbox of its own; empty: `ascolto@` and the host of the public address.",
+    )
     database: str = _setting(
         "", "Database of each service; `{service}` is replaced. Empty: SQLite files in the data folder."
     )

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import grpc
 
@@ -18,6 +19,7 @@ from services.kit.consume import Consumer, Lag
 from services.kit.errors import Unavailable
 from services.kit.uow import Database, Lane
 from services.social import wire
+from services.social.clients import Voices
 from services.social.consumer import consumptions
 from services.social.domain.text import content_key, normalise
 from services.social.listening import Deps as ListeningDeps
@@ -143,7 +145,10 @@ def build(parts: Parts) -> Service:
     service = SocialService(Deps(database, clock, ingest, configure, watching, _lags(detecting, parts)))
     holder = f"{socket.gethostname()}:{parts.data.absolute()}"  # after a crash its own leases are taken at once
     listening = ListeningDeps(database, clock, parts.secrets, parts.egress, parts.leases, watching, ingest, holder)
-    outlets = Outlets(parts.egress, parts.settings.smtp_out, parts.settings.url())
+    voices = Voices(parts.channels["intake"], keys=parts.keys, clock=clock)
+    url = parts.settings.url()
+    sender = parts.settings.notices_from or f"ascolto@{urlsplit(url).hostname or 'localhost'}"
+    outlets = Outlets(parts.egress, parts.settings.smtp_out, url, voices.of, sender)
     return Service(
         name="social",
         database=database,

@@ -1,5 +1,7 @@
 """Tells people of alerts: by e-mail through the installation's relay, by webhook signed as Standard Webhooks says.
 
+Both say it in the language of the alert's brand; a mail comes from the brand's own mailbox where it has one.
+
 Each notice is a row with a unique cause, claimed before the wire; a lost answer is tried again with the same id, which
 receivers tell apart by.
 """
@@ -13,10 +15,11 @@ import json
 import smtplib
 import ssl
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from email.message import EmailMessage
-from email.utils import format_datetime
+from email.utils import format_datetime, formataddr
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from services.kit import log
@@ -25,13 +28,11 @@ from services.kit.egress import Egress
 from services.kit.errors import AscoltoError, Unavailable
 from services.kit.secrets import SecretBox
 from services.kit.uow import Database, Uow
-from services.social.domain.reason import Reason
-from services.social.domain.reason import sentence as words_of
 from services.social.store import alerts, config
 from services.social.store.alerts import Alert
 from services.social.store.config import Notice, Notifier
-from services.social.store.mentions import TONES
-from services.social.store.rows import micros, moment
+from services.social.store.rows import micros
+from services.social.telling import Voice, line, sentence, subject, whom
 
 _LOOK_S = 1.0
 _CLAIM = timedelta(minutes=2)
@@ -44,37 +45,16 @@ _TYPES = {"raised": "raised", "escalated": "escalated"}
 
 @dataclass(frozen=True, slots=True)
 class Outlets:
-    """Ways out: `relay` is a URL as in ASCOLTO_SMTP_OUT, `desk_url` where the alert is read."""
+    """Ways out: `relay` is a URL as in ASCOLTO_SMTP_OUT, `desk_url` where the alert is read.
+
+    `voice_of` tells how a brand speaks; `sender` writes where a brand has no mailbox of its own.
+    """
 
     egress: Egress
     relay: str
     desk_url: str
-    sender: str = "ascolto@localhost"
-
-
-def sentence(alert: Alert) -> str:
-    """The one sentence of an alert, in English, times in UTC."""
-    began, updated = moment(alert.began_us), moment(alert.updated_us)
-    assert began is not None
-    assert updated is not None
-    reason = Reason(
-        count=alert.count,
-        tone=TONES[alert.tone].value,
-        terms=alert.terms,
-        began_at=began,
-        until=updated,
-        usual=alert.usual,
-        usual_high=alert.usual_high,
-        bin_minutes=alert.bin_minutes,
-        sources=alert.sources,
-        first_at=began,
-    )
-    return f"{alert.watch_name}: {words_of(reason)}"
-
-
-def _whom(notifier: Notifier) -> str:
-    """The address told; of a webhook the host alone, since the rest may be secret."""
-    return notifier.target if notifier.kind == "email" else urlsplit(notifier.target).hostname or ""
+    voice_of: Callable[[str], Voice]
+    sender: str
 
 
 class NotifierWorker:
@@ -115,7 +95,7 @@ class NotifierWorker:
         def write(uow: Uow) -> None:
             config.told(uow, notice, state=state, error=error, due_us=due_us, now_us=done_us)
             if notifier is not None and state in _LINES:
-                detail = _whom(notifier) + (f": {error}" if error else "")
+                detail = whom(notifier) + (f": {error}" if error else "")
                 alerts.note(uow, notice.alert_id, at_us=done_us, act=_LINES[state], detail=detail[:500])
 
         self._database.write(write)
@@ -139,13 +119,17 @@ class NotifierWorker:
         relay = urlsplit(self._outlets.relay)
         if not relay.hostname:
             raise Unavailable("No relay for outgoing mail is set (ASCOLTO_SMTP_OUT).")
+        now, voice = self._clock.now(), self._outlets.voice_of(alert.brand_id)
+        sender = voice.address or self._outlets.sender
         mail = EmailMessage()
-        mail["From"], mail["To"] = self._outlets.sender, notifier.target
-        mail["Subject"] = f"A-{alert.number} {alert.severity}: {alert.watch_name}"
-        mail["Date"] = format_datetime(self._clock.now())
-        mail["Message-ID"] = f"<{notice.id}@{self._outlets.sender.partition('@')[2]}>"
+        mail["From"], mail["To"] = formataddr((line(voice.name, 100) or "Ascolto", sender)), notifier.target
+        mail["Subject"] = subject(alert, voice)
+        mail["Date"] = format_datetime(now.astimezone(voice.zone))
+        mail["Message-ID"] = f"<{notice.id}@{sender.partition('@')[2]}>"
+        # Source: RFC 3834, section 5: nobody's absence note shall answer it.
         mail["Auto-Submitted"], mail["X-Auto-Response-Suppress"] = "auto-generated", "All"
-        mail.set_content(f"{sentence(alert)}\n\n{self._outlets.desk_url}/alerts/{alert.id}\n")
+        mail.set_content(f"{sentence(alert, voice, now)}\n\n{self._outlets.desk_url}/alerts/{alert.id}\n")
+        mail["Content-Language"] = voice.spoken
         starttls = parse_qs(relay.query).get("starttls", ["0"])[0] in {"1", "true", "yes", "on"}
         context, port = ssl.create_default_context(), relay.port or (587 if starttls else 25)
         with (
@@ -160,7 +144,7 @@ class NotifierWorker:
             client.send_message(mail)
 
     def _post(self, notice: Notice, notifier: Notifier, alert: Alert) -> None:
-        now = self._clock.now()
+        now, voice = self._clock.now(), self._outlets.voice_of(alert.brand_id)
         body = json.dumps(
             {
                 "type": f"alert.{_TYPES.get(notice.cause.partition(':')[0], 'updated')}",
@@ -174,7 +158,8 @@ class NotifierWorker:
                     "watch": alert.watch_name,
                     "count": alert.count,
                     "reach": alert.reach,
-                    "sentence": sentence(alert),
+                    "sentence": sentence(alert, voice, now),
+                    "language": voice.spoken,
                     "url": f"{self._outlets.desk_url}/alerts/{alert.id}",
                 },
             }

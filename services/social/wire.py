@@ -121,6 +121,7 @@ def alert(row: Alert) -> events.Alert:
         resolved_at=stamp(row.resolved_us),
         bin_minutes=row.bin_minutes,
         negative_count=row.count,
+        parent_id=row.parent_id,
     )
 
 

@@ -195,8 +195,14 @@ class Social(social_rpc.SocialServicer):
 
     def ListAlerts(self, request: Any, context: Any) -> Any:
         self.world.answer("social")
-        mine = [a for a in self.world.alerts.values() if person_of(context).sees_brand(a.brand_id)]
-        return social_pb.ListAlertsResponse(alerts=mine, total=len(mine), detector_lag_s=self.world.detector_lag_s)
+        seen_ = [a for a in self.world.alerts.values() if person_of(context).sees_brand(a.brand_id)]
+        mine = [a for a in seen_ if a.parent_id == request.parent_id]
+        return social_pb.ListAlertsResponse(
+            alerts=mine,
+            total=len(mine),
+            children=[a for a in seen_ if a.parent_id in {one.id for one in mine}],
+            detector_lag_s=self.world.detector_lag_s,
+        )
 
     def _alert(self, id_: str) -> social_events.Alert:
         self.world.answer("social")
@@ -206,13 +212,24 @@ class Social(social_rpc.SocialServicer):
         return self.world.alerts[id_]
 
     def GetAlert(self, request: Any, context: Any) -> Any:
-        return social_pb.AlertDetail(alert=self._alert(request.id), posts=[self.world.mentions["men_one"]])
+        alert = self._alert(request.id)
+        children = [one for one in self.world.alerts.values() if one.parent_id == alert.id]
+        return social_pb.AlertDetail(
+            alert=alert,
+            posts=[self.world.mentions["men_one"]],
+            children=children,
+            parent=self.world.alerts.get(alert.parent_id),
+            told=self.world.told,
+            judged=9,
+            judged_real=7,
+        )
 
     def ChangeAlert(self, request: Any, context: Any) -> Any:
         alert = self._alert(request.id)
         if request.version and request.version != alert.version:
             raise Conflict("Somebody was first.", detail=alert.SerializeToString())
         alert.version += 1
+        self.world.changes.append(request)
         if request.act == "link_ticket":
             alert.ticket_ids.append(request.ticket_id)
         if request.act == "claim":

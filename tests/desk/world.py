@@ -76,6 +76,8 @@ class World:
     tickets: dict[str, ticket_events.Ticket] = field(default_factory=dict)
     messages: dict[str, list[ticket_events.Interaction]] = field(default_factory=dict)
     alerts: dict[str, social_events.Alert] = field(default_factory=dict)
+    told: list[str] = field(default_factory=list)  # of alerts, outside the desk
+    changes: list[Any] = field(default_factory=list)  # of alerts, as asked for
     mentions: dict[str, social_events.Mention] = field(default_factory=dict)
     contacts: dict[tuple[str, str], str] = field(default_factory=dict)
     replies: dict[str, ticket_events.Interaction] = field(default_factory=dict)

@@ -81,3 +81,10 @@ def test_what_a_channel_does_not_carry_is_said_by_name_and_not_sent(running: Ins
     assert [(one.status_code, one.json()["field"]) for one in (file, html)] == [(422, "attachments"), (422, "html")]
     said = call(running, "GET", f"/api/v1/tickets/{ticket}").json()["interactions"]
     assert [one["direction"] for one in said if one["kind"] == "message"] == ["in"]
+
+
+def test_a_made_up_cursor_of_mentions_is_refused_by_name_whatever_the_order(running: Installation) -> None:
+    for order in ("newest", "risk"):
+        for after in ("1e5~", "1e5~men_1~", "~", "nan~men_1", "٣~men_1"):
+            refused = call(running, "GET", "/api/v1/mentions", params={"after": after, "sort": order})
+            assert (refused.status_code, refused.json().get("field")) == (422, "after"), (order, after)

@@ -6,12 +6,16 @@ import base64
 import hashlib
 import hmac
 import json
+from datetime import UTC
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from ascolto.common.v1.envelope_pb2 import Empty
 from ascolto.social.v1 import service_pb2 as pb
 from services.demo.world import World
 from services.kit.egress import Answer, Egress
+from services.social.clients import Voices
 from services.social.notifying import NotifierWorker, Outlets
 
 
@@ -42,7 +46,9 @@ def raised(social):
 
 
 def worker(social, *, relay="", egress=None):
-    outlets = Outlets(egress or Egress(), relay, "https://care.shop.example")
+    voices = Voices(social.parts.channels["intake"], keys=social.parts.keys, clock=social.clock)
+    url, sender = "https://care.shop.example", "ascolto@care.shop.example"
+    outlets = Outlets(egress or Egress(), relay, url, voices.of, sender)
     return NotifierWorker(social.parts.database, social.parts.secrets, social.clock, outlets)
 
 
@@ -63,6 +69,51 @@ def test_a_mail_says_the_sentence_and_the_timeline_whom(social, world):
     assert told(social, alert) == [("told", "rep@shop.example")]
 
 
+def mail_of(social, world, **changes):
+    """The first mail an alert makes, with the brand's language, zone or the like changed."""
+    for name, value in changes.items():
+        setattr(social.intake.brands[0], name, value)
+    social.call("PutNotifier", pb.Notifier(kind="email", target="rep@shop.example", on=True))
+    raised(social)
+    worker(social, relay=world.smtp_out).run_once()
+    return world.mail.wait_for("rep@shop.example")[0].message
+
+
+def test_a_mail_speaks_the_brands_language_on_its_clock_and_comes_from_its_mailbox(social, world):
+    mail = mail_of(social, world)
+
+    began = social.alerts()[0].began_at.ToDatetime(UTC).astimezone(ZoneInfo("Europe/Rome"))
+    assert f"menzioni negative su «{social.alerts()[0].terms[0]}» e" in mail.get_content()
+    assert f"fra {began:%H:%M} e" in mail.get_content()
+    assert "avviso" in str(mail["Subject"])
+    assert str(mail["From"]) == "Lumaca Casa <care@lumaca.example>"
+    assert str(mail["Message-ID"]).endswith("@lumaca.example>")
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert mail["Content-Language"] == "it"
+    assert mail["Date"].datetime == social.clock.now().replace(microsecond=0)
+
+
+def test_a_brand_whose_language_has_no_words_is_told_in_english_at_its_hour(social, world):
+    mail = mail_of(social, world, language="pt", time_zone="America/Sao_Paulo")
+
+    began = social.alerts()[0].began_at.ToDatetime(UTC).astimezone(ZoneInfo("America/Sao_Paulo"))
+    assert "negative mentions about “" in mail.get_content()
+    assert f"between {began:%H:%M} and" in mail.get_content()
+
+
+def test_a_notice_leaves_though_intake_is_away_and_no_name_breaks_a_header(social, world):
+    social.intake.away = True
+    watch = social.call("ListWatches", Empty()).watches[0]
+    watch.name = "Lumaca\r\nBcc: thief@example.com"
+    social.call("PutWatch", watch)
+
+    mail = mail_of(social, world)
+
+    assert str(mail["From"]) == "Ascolto <ascolto@care.shop.example>"
+    assert "Lumaca Bcc: thief@example.com" in str(mail["Subject"])
+    assert mail["Bcc"] is None
+
+
 def test_a_webhook_is_signed_and_its_address_stays_out_of_the_timeline(social):
     social.call("PutNotifier", pb.Notifier(kind="webhook", target="https://hook.example/s3cret", secret="key", on=True))
     alert = raised(social)
@@ -75,6 +126,8 @@ def test_a_webhook_is_signed_and_its_address_stays_out_of_the_timeline(social):
     expected = base64.b64encode(hmac.new(b"key", signed, hashlib.sha256).digest()).decode()
     assert headers["webhook-signature"] == f"v1,{expected}"
     assert json.loads(body)["type"] == "alert.raised"
+    assert json.loads(body)["data"]["language"] == "it"
+    assert "menzioni negative" in json.loads(body)["data"]["sentence"]
     assert told(social, alert) == [("told", "hook.example")]
 
 

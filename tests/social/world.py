@@ -8,9 +8,13 @@ from datetime import timedelta
 from prometheus_client import CollectorRegistry
 
 from ascolto.common.v1.envelope_pb2 import Empty
+from ascolto.intake.v1 import events_pb2 as intake_events
+from ascolto.intake.v1 import service_pb2 as intake
+from ascolto.intake.v1.service_pb2_grpc import IntakeServicer, add_IntakeServicer_to_server
 from ascolto.social.v1 import service_pb2 as pb
 from ascolto.social.v1.service_pb2_grpc import SocialStub
 from services.kit.clock import ManualClock
+from services.kit.errors import Unavailable
 from services.kit.principal import Person
 from services.kit.rpc import Caller, Guard, LocalServer
 from services.kit.rpc.guard import call_counter
@@ -35,6 +39,37 @@ CALM = [
 ]
 
 
+class Intake(IntakeServicer):
+    """Two brands: an Italian one with a mailbox, an English one without."""
+
+    def __init__(self):
+        self.away = False
+        self.brands = [
+            intake.Brand(id="brd_1", name="Lumaca Casa", language="it", time_zone="Europe/Rome"),
+            intake.Brand(id="brd_2", name="Lumaca Orto", language="en", time_zone="Europe/Lisbon"),
+        ]
+
+    def ListBrands(self, request, context):  # noqa: N802 (as the contract names it)
+        if self.away:
+            raise Unavailable("Intake is away.")
+        return intake.ListBrandsResponse(brands=self.brands)
+
+    def ListAccounts(self, request, context):  # noqa: N802 (as above)
+        letters = intake_events.Capabilities(letters=True)
+        mail = intake_events.Capabilities(letters=True, recipients=True)
+        return intake.ListAccountsResponse(
+            accounts=[
+                intake.Account(id="acc_f", brand_id="brd_1", address="form", state="on", capabilities=letters),
+                intake.Account(
+                    id="acc_o", brand_id="brd_1", address="old@lumaca.example", state="off", capabilities=mail
+                ),
+                intake.Account(
+                    id="acc_m", brand_id="brd_1", address="care@lumaca.example", state="on", capabilities=mail
+                ),
+            ]
+        )
+
+
 class Social:
     """The service on SQLite, called as the desk calls it."""
 
@@ -42,9 +77,13 @@ class Social:
         self.clock = ManualClock()
         self.log = make_log(folder)
         keys = Keys(b"\x07" * 32)
-        self.parts = make_parts(folder, "social", log=self.log, clock=self.clock, keys=keys)
-        self.service = app.build(self.parts)
         counter = call_counter(CollectorRegistry())
+        self.intake = Intake()
+        beside = LocalServer(Guard(service="intake", keys=keys, clock=self.clock, calls=counter))
+        add_IntakeServicer_to_server(self.intake, beside)
+        channels = {"intake": beside.channel()}
+        self.parts = make_parts(folder, "social", log=self.log, clock=self.clock, keys=keys, channels=channels)
+        self.service = app.build(self.parts)
         server = LocalServer(Guard(service="social", keys=keys, clock=self.clock, calls=counter))
         for register in self.service.rpc:
             register(server)

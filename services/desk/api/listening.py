@@ -117,11 +117,12 @@ def list_alerts(
     person: Caller,
     state: Annotated[list[AlertState], Query()] = [],  # noqa: B006 (FastAPI copies it)
     brand: str = "",
+    parent: str = "",
     limit: Limit = 50,
     after: After = "",
 ) -> dict[str, Any]:
-    """Alerts by state (may be repeated), newest first."""
-    found = desk.clients.social.alerts(person, states=state, brand_id=brand, limit=limit, after=after)
+    """Alerts by state (may be repeated), newest first; those folded under a crisis by its id as `parent`."""
+    found = desk.clients.social.alerts(person, states=state, brand_id=brand, parent_id=parent, limit=limit, after=after)
     return page((wire.alert(item) for item in found.alerts), found.next) | {"total": found.total}
 
 

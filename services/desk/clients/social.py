@@ -96,10 +96,19 @@ class SocialClient(Client):
         return self._call(self._stub.ChangeMention, request, person)
 
     def alerts(
-        self, person: Person, *, states: Sequence[str] = (), brand_id: str = "", limit: int = 50, after: str = ""
+        self,
+        person: Person,
+        *,
+        states: Sequence[str] = (),
+        brand_id: str = "",
+        parent_id: str = "",
+        limit: int = 50,
+        after: str = "",
     ) -> pb.ListAlertsResponse:
-        """One page of alerts, with what proves that detection is awake."""
-        request = pb.ListAlertsRequest(page=common.Page(limit=limit, after=after), states=states, brand_id=brand_id)
+        """One page of alerts, with what proves that detection is awake; those folded under a crisis by its id."""
+        request = pb.ListAlertsRequest(
+            page=common.Page(limit=limit, after=after), states=states, brand_id=brand_id, parent_id=parent_id
+        )
         return self._call(self._stub.ListAlerts, request, person)
 
     def alert(self, person: Person, id: str) -> pb.AlertDetail:
@@ -114,6 +123,7 @@ class SocialClient(Client):
         act: str,
         version: int = 0,
         until: datetime | None = None,
+        until_end: bool = False,
         reason: str = "",
         cause: str = "",
         ticket_id: str = "",
@@ -126,6 +136,7 @@ class SocialClient(Client):
             version=version,
             user_id=person.user_id,
             until=stamp(until),
+            until_end=until_end,
             reason=reason,
             cause=cause,
             ticket_id=ticket_id,

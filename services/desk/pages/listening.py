@@ -58,11 +58,12 @@ def mention(tongue: Tongue, one: Wire, *, tag: str = "") -> Mention:
 
 @dataclass(frozen=True, slots=True)
 class AlertLine:
-    """An alert in words."""
+    """An alert in words. `version` orders what arrives live, `seen` is what an act on it passes back."""
 
     id: str
     number: int
     version: int
+    seen: int
     count: int
     sentence: str
     more: str
@@ -77,19 +78,34 @@ class AlertLine:
     running: bool
     muted: bool
     escalated: bool
+    over: bool  # its episode
+    parent: str = ""  # the crisis it is folded under: id and number
+    parent_number: int = 0
+    children: Sequence[AlertLine] = ()
 
 
-def alert(tongue: Tongue, one: Alert, name: Callable[[str], str], *, can_reply: bool = True) -> AlertLine:
+def alert(
+    tongue: Tongue,
+    one: Alert,
+    name: Callable[[str], str],
+    *,
+    can_reply: bool = True,
+    parent: Alert | None = None,
+    children: Sequence[Alert] = (),
+) -> AlertLine:
     """The sentence and what stands around it; the same everywhere."""
     raised = moment(one, "raised_at") or tongue.now
     muted = moment(one, "muted_until")
     state = tongue.word("alert state", one.state)
     if one.state == "muted" and muted:
         state = tongue.text("muted until %(time)s", time=tongue.when(muted))
+    elif one.state == "muted":
+        state = tongue.text("muted to the end of its episode")
     return AlertLine(
         id=one.id,
         number=one.number,
         version=one.rev or one.version,
+        seen=one.version,
         count=one.count,
         sentence=sentence(tongue, one),
         more=_more(tongue, one),
@@ -104,6 +120,10 @@ def alert(tongue: Tongue, one: Alert, name: Callable[[str], str], *, can_reply: 
         running=one.state in _RUNNING,
         muted=one.state == "muted",
         escalated=one.state == "escalated",
+        over=one.HasField("ended_at"),
+        parent=parent.id if parent else "",
+        parent_number=parent.number if parent else 0,
+        children=[alert(tongue, child, name) for child in children],
     )
 
 
@@ -134,7 +154,8 @@ def _more(tongue: Tongue, one: Alert) -> str:
     if one.reach:
         parts.append(tongue.text("Reach %(reach)s.", reach=tongue.compact(one.reach)))
     if one.state in ("resolved", "false_alarm") and one.cause:
-        parts.append(tongue.text("Verdict: %(cause)s.", cause=plain(one.cause, 120)))
+        cause = tongue.word("verdict", one.cause) if one.state == "false_alarm" else plain(one.cause, 120)
+        parts.append(tongue.text("Verdict: %(cause)s.", cause=cause))
     if one.mute_reason and one.state == "muted":
         parts.append(tongue.text("Muted because: %(why)s.", why=plain(one.mute_reason, 120)))
     return " ".join(parts)
@@ -320,8 +341,19 @@ def timeline(tongue: Tongue, detail: AlertDetail, name: Callable[[str], str]) ->
     for step in detail.timeline:
         at = moment(step, "at")
         by = f", {name(step.by)}" if step.by and not step.by.startswith("svc_") else ""
-        said = tongue.word("severity", step.detail) if step.detail in words.SEVERITY_KINDS else plain(step.detail, 160)
+        said = _said(tongue, step.act, step.detail, name)
         detail_text = f": {said}" if said else ""
         kind = "done" if step.act in done else "bad" if step.act in ("first", "raised", "escalate", "escalated") else ""
         found.append(Step(tongue.when(at) if at else "", f"{tongue.word('act', step.act)}{by}{detail_text}", kind))
     return found
+
+
+def _said(tongue: Tongue, act: str, detail: str, name: Callable[[str], str]) -> str:
+    """What an act of the timeline says besides its name: words and people, never an id."""
+    if act in ("raised", "severity"):
+        return tongue.word("severity", detail)
+    if act == "false_alarm":
+        return tongue.word("verdict", detail)
+    if act in ("assign", "escalate"):
+        return name(detail) if detail else ""
+    return "" if act in ("link_ticket", "answered") else plain(detail, 160)

@@ -19,8 +19,9 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "severity": ("notice", "serious", "crisis"),
     "act": (
         "first", "raised", "updated", "claim", "claimed", "assign", "assigned", "mute", "muted", "unmute", "unmuted",
-        "escalate", "escalated", "resolve", "resolved", "false_alarm", "link_ticket", "answered", "notified", "told", "not_told", "severity", "ended",
+        "escalate", "escalated", "resolve", "resolved", "false_alarm", "link_ticket", "answered", "notified", "told", "not_told", "severity", "ended", "folded", "unfolded",
     ),
+    "verdict": ("irrelevant", "expected", "wrong_tone", "duplicate"),
     "threshold": ("learned",),
     "account state": ("on", "off", "failing", "limited"),
     "index state": ("ready", "catching_up", "rebuilding", "damaged", "absent"),

@@ -156,15 +156,15 @@ class Acts:
         return self._clients.social.change_alert(person, id=alert_id, act="false_alarm", cause=cause, version=version)
 
     def mute(
-        self, person: Person, alert_id: str, *, until: datetime, reason: str, now: datetime, version: int = 0
+        self, person: Person, alert_id: str, *, until: datetime | None, reason: str, now: datetime, version: int = 0
     ) -> Alert:
-        """Silences the alert until a moment, with a reason. Raises `Invalid` without either."""
-        if until <= now:
+        """Silences the alert until a moment, None: to the end of its episode; with a reason. Raises `Invalid` without one."""
+        if until is not None and until <= now:
             raise Invalid("A mute needs an end in the future.", field="until")
         if not reason.strip():
             raise Invalid("Say why it is muted.", field="reason")
         return self._clients.social.change_alert(
-            person, id=alert_id, act="mute", until=until, reason=reason, version=version
+            person, id=alert_id, act="mute", until=until, until_end=until is None, reason=reason, version=version
         )
 
     def alert_ticket(self, person: Person, alert_id: str) -> Ticket:

@@ -77,6 +77,7 @@ def alert(message: social.Alert) -> dict[str, Any]:
         "mute_reason": message.mute_reason or None,
         "ticket_ids": list(message.ticket_ids),
         "first_mention": message.first_mention_id or None,
+        "parent": message.parent_id or None,
         "version": message.version,
         "began_at": when(message, "began_at"),
         "raised_at": when(message, "raised_at"),

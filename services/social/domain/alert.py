@@ -41,7 +41,11 @@ SEVERITIES: Final = tuple(Severity)  # by rank
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One episode of one series. `usual`, `usual_high` and `peak` are posts a bin of `bin_minutes`."""
+    """One episode of one series. `usual`, `usual_high` and `peak` are posts a bin of `bin_minutes`.
+
+    `version` moves with what people judge by (state, owner, severity, mute, verdict, crisis above), not with each post:
+    nobody could claim an alert that grows by the second. `parent_id` is the crisis it is folded under.
+    """
 
     id: str
     watch_id: str
@@ -73,6 +77,7 @@ class Alert:
     claimed_at: datetime | None = None
     answered_at: datetime | None = None
     resolved_at: datetime | None = None
+    parent_id: str = ""
     version: int = 1
 
     @property
@@ -108,25 +113,26 @@ class Evidence:
 def update(alert: Alert, evidence: Evidence, signal: Signal | None = None) -> Alert:
     """The same alert as its episode goes on: figures grow, severity never falls; after a verdict it stays as it is.
 
-    `signal` is what the stream last said of it, if anything.
+    `signal` is what the stream last said of it, if anything. One that becomes a crisis stands on its own.
     """
     if not alert.is_open:
         return alert
     count, reach = max(alert.count, evidence.count), max(alert.reach, evidence.reach)
     peak = max(alert.peak, signal.peak) if signal else alert.peak
     severity = severity_of(count=count, peak=peak, usual_high=alert.usual_high, reach=reach)
-    changes: dict[str, object] = {
-        "updated_at": max(alert.updated_at, evidence.newest_at),
-        "count": count,
-        "reach": reach,
-        "terms": evidence.terms,
-        "peak": peak,
-        "score": max(alert.score, signal.score) if signal else alert.score,
-        "severity": max(alert.severity, severity, key=SEVERITIES.index),
-    }
-    return (
-        alert if all(getattr(alert, name) == value for name, value in changes.items()) else _changed(alert, **changes)
+    severity = max(alert.severity, severity, key=SEVERITIES.index)
+    grown = replace(
+        alert,
+        updated_at=max(alert.updated_at, evidence.newest_at),
+        count=count,
+        reach=reach,
+        terms=evidence.terms,
+        peak=peak,
+        score=max(alert.score, signal.score) if signal else alert.score,
     )
+    if severity is alert.severity:
+        return alert if grown == alert else grown
+    return _changed(grown, severity=severity, parent_id="" if severity is Severity.CRISIS else alert.parent_id)
 
 
 def end(alert: Alert, *, at: datetime) -> Alert:
@@ -145,12 +151,49 @@ def worsened(alert: Alert, before: Alert) -> bool:
 
 
 def speaks(alert: Alert, before: Alert | None, now: datetime) -> bool:
-    """Whether people are told of this change: a new alert or one that got worse; a muted one only if it became a crisis."""
+    """Whether people are told of this change: a new alert or one that got worse; a muted one only if it became a crisis.
+
+    What is folded under a crisis is silent: of that, people were told.
+    """
+    if alert.parent_id:
+        return False
     if before is None:
         return True
     if is_muted(alert, now):
         return worsened(alert, before) and alert.severity is Severity.CRISIS
     return worsened(alert, before) and alert.is_open
+
+
+def silenced(alert: Alert) -> tuple[Severity, ...]:
+    """The severities whose notices a mute would keep back: a crisis is told all the same."""
+    return tuple(one for one in SEVERITIES[SEVERITIES.index(alert.severity) + 1 :] if one is not Severity.CRISIS)
+
+
+def belongs(alert: Alert, crisis: Alert) -> bool:
+    """Whether an alert is a part of a crisis under way: of its brand and time, and of its watch or with a word in common.
+
+    A crisis is part of no other, and one that is over takes nothing in.
+    """
+    return (
+        crisis.severity is Severity.CRISIS
+        and crisis.is_open
+        and crisis.ended_at is None
+        and alert.severity is not Severity.CRISIS
+        and alert.is_open
+        and not alert.parent_id
+        and alert.brand_id == crisis.brand_id
+        and (alert.ended_at is None or alert.ended_at >= crisis.began_at)
+        and (alert.watch_id == crisis.watch_id or not _words(alert).isdisjoint(_words(crisis)))
+    )
+
+
+def _words(alert: Alert) -> set[str]:
+    return {word for term in alert.terms for word in term.split()}
+
+
+def fold(alert: Alert, crisis_id: str) -> Alert:
+    """It is shown under a crisis from now; empty: on its own again. Whose it is and where it stands stays."""
+    return alert if alert.parent_id == crisis_id else _changed(alert, parent_id=crisis_id)
 
 
 def claim(alert: Alert, user_id: str, *, version: int, at: datetime) -> Alert:
@@ -179,13 +222,21 @@ def assign(alert: Alert, user_id: str, *, version: int, at: datetime) -> Alert:
     return _changed(alert, state=State.ASSIGNED, owner=user_id, updated_at=at)
 
 
-def mute(alert: Alert, *, until: datetime | None, reason: str, version: int, at: datetime) -> Alert:
-    """It is silent until a moment that must be named, for a reason.
+def mute(
+    alert: Alert, *, until: datetime | None, reason: str, version: int, at: datetime, to_end: bool = False
+) -> Alert:
+    """It is silent until a moment that must be named or, with `to_end`, as long as its episode lasts; for a reason.
 
     Raises:
         Invalid: no end, an end in the past, or no reason. Conflict: stale or closed.
     """
-    if until is None or until <= at:
+    if to_end:
+        if alert.ended_at is not None:
+            raise Invalid(
+                "Its episode is over: name a moment at which the mute ends.", field="until", alert_id=alert.id
+            )
+        until = None
+    elif until is None or until <= at:
         raise Invalid("A mute needs an end in the future.", field="until", alert_id=alert.id)
     if not reason.strip():
         raise Invalid("Say why it is muted.", field="reason", alert_id=alert.id)
@@ -215,7 +266,7 @@ def unmute(alert: Alert, *, version: int, at: datetime) -> Alert:
 
 def is_muted(alert: Alert, now: datetime) -> bool:
     """Whether a mute holds at this moment; one whose end has passed holds no more, whatever the state says."""
-    return alert.state is State.MUTED and alert.muted_until is not None and now < alert.muted_until
+    return alert.state is State.MUTED and (alert.muted_until is None or now < alert.muted_until)
 
 
 def escalate(alert: Alert, *, to: str, version: int, at: datetime) -> Alert:

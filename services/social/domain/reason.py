@@ -1,4 +1,4 @@
-"""Why an alert speaks, in words: terms with lift against the usual, authors by reach, and the one sentence.
+"""Why an alert speaks: terms with lift against the usual, and authors by reach.
 
 Source of the lift: Monroe, Colaresi, Quinn, Fightin' Words, Political Analysis 16(4), 2008 (log-odds with a prior).
 """
@@ -9,7 +9,6 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from services.social.domain.text import words
@@ -45,22 +44,6 @@ class AuthorReach:
     handle: str
     followers: int
     count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """The pieces of the one sentence; `usual` and `usual_high` are posts a bin of `bin_minutes`."""
-
-    count: int
-    tone: str
-    terms: tuple[str, ...]
-    began_at: datetime
-    until: datetime
-    usual: float
-    usual_high: float
-    bin_minutes: int
-    sources: tuple[str, ...]
-    first_at: datetime
 
 
 def terms_of(text: str, *, leave_out: frozenset[str] = frozenset()) -> set[str]:
@@ -162,48 +145,3 @@ def authors_by_reach(posts: Iterable[tuple[str, int]], *, limit: int = 5) -> lis
             count[handle] += 1
     ranked = sorted(followers, key=lambda handle: (-followers[handle], -count[handle], handle))
     return [AuthorReach(handle, followers[handle], count[handle]) for handle in ranked[:limit]]
-
-
-def sentence(reason: Reason, *, language: str = "en") -> str:
-    """The alert in one breath, in English or Italian; times are printed as they stand in `reason` (give local ones)."""
-    italian = language == "it"
-    kind = _TONES["it" if italian else "en"].get(reason.tone, "")
-    start, end = f"{reason.began_at:%H:%M}", f"{reason.until:%H:%M}"
-    joined = _joined([f"«{term}»" for term in reason.terms[:2]], "e" if italian else "and")
-    sources = _joined(list(reason.sources[:2]), "e" if italian else "and")
-    usual, high = _plain(reason.usual), _plain(math.ceil(reason.usual_high))
-    if italian:
-        about = f" su {joined}" if joined else ""
-        noun = "menzione" if reason.count == 1 else "menzioni"
-        if reason.count == 1 and kind:
-            kind = kind[:-1] + "a"
-        text = f"{reason.count} {noun}{kind and ' ' + kind}{about} tra le {start} e le {end}; di solito {usual} ogni "
-        text += f"{_span(reason.bin_minutes, italian=True)}, di rado oltre {high}."
-        text += f" Soprattutto {sources}." if sources else ""
-        return f"{text} Prima: {reason.first_at:%H:%M}."
-    about = f" about {joined}" if joined else ""
-    noun = "mention" if reason.count == 1 else "mentions"
-    text = f"{reason.count} {kind + ' ' if kind else ''}{noun}{about} between {start} and {end}; usual is {usual} per "
-    text += f"{_span(reason.bin_minutes, italian=False)}, rarely over {high}."
-    text += f" Mostly {sources}." if sources else ""
-    return f"{text} First: {reason.first_at:%H:%M}."
-
-
-_TONES: Final = {
-    "en": {"negative": "negative", "neutral": "neutral", "positive": "positive"},
-    "it": {"negative": "negative", "neutral": "neutre", "positive": "positive"},
-}
-
-
-def _joined(parts: Sequence[str], conjunction: str) -> str:
-    return f" {conjunction} ".join(parts)
-
-
-def _plain(number: float) -> str:
-    return f"{number:.0f}" if number >= 9.5 or number == int(number) else f"{number:.1f}"
-
-
-def _span(minutes: int, *, italian: bool) -> str:
-    if minutes == 60:
-        return "ora" if italian else "hour"
-    return f"{minutes} minuti" if italian else f"{minutes} minutes"

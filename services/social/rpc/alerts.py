@@ -13,14 +13,16 @@ from ascolto.social.v1 import service_pb2 as pb
 from services.kit.errors import NotFound
 from services.kit.rpc import person_of
 from services.social import wire
+from services.social.domain.alert import SEVERITIES, Severity, silenced
 from services.social.domain.detector import FAST_BIN_S
 from services.social.domain.reason import authors_by_reach, matter
 from services.social.rpc.deps import Calls, limit_of
 from services.social.store import alerts, config, mentions, pages
 from services.social.store.alerts import Alert, Bin
-from services.social.store.config import SourceRow
+from services.social.store.config import Notifier, SourceRow
 from services.social.store.mentions import Mention
 from services.social.store.rows import micros, moment
+from services.social.telling import whom
 from services.social.usecases.act import AlertAct, change_alert
 from services.social.usecases.detect import listening_since
 from services.social.usecases.episodes import BACKGROUND_US
@@ -45,22 +47,23 @@ class AlertCalls(Calls):
                 states=request.states,
                 brand_id=request.brand_id,
                 brands=person.brand_ids,
+                parent_id=request.parent_id,
                 after=request.page.after,
                 limit=limit_of(request.page),
             )
-            last_us = alerts.last_raised_us(reader)
-            read_since = mentions.count_since(reader, last_us)
-            judged, real = alerts.judged(reader)
+            children = alerts.list_children(reader, [row.id for row in found])
+            figures = pages.figures(reader, brand_id=request.brand_id, brands=person.brand_ids)
             sick = self._sick(config.list_sources(reader))
         lags = self._deps.lags()
         return pb.ListAlertsResponse(
             alerts=[wire.alert(row) for row in found],
             next=following,
             total=total,
-            mentions_since=read_since,
-            last_alert_at=wire.stamp(last_us),
-            judged=judged,
-            judged_real=real,
+            mentions_since=figures.read_since,
+            last_alert_at=wire.stamp(figures.last_raised_us),
+            judged=figures.judged,
+            judged_real=figures.real,
+            children=[wire.alert(row) for row in children],
             sick_sources=[wire.source(row) for row in sick if not row.brand_id or person.sees_brand(row.brand_id)],
             detector_lag_s=max((lag.age_s for lag in lags), default=0.0),
             detector_fault=next((lag.paused for lag in lags if lag.paused), ""),
@@ -79,10 +82,10 @@ class AlertCalls(Calls):
 
     def GetAlert(self, request: pb.GetAlertRequest, context: Any) -> pb.AlertDetail:
         """An alert with chart, terms, authors, posts and timeline."""
-        now_us = micros(self._deps.clock.now())
+        now_us, person = micros(self._deps.clock.now()), person_of(context)
         with self._deps.database.read() as reader:
             row = alerts.find_alert(reader, request.id)
-            if row is None or not person_of(context).sees_brand(row.brand_id):
+            if row is None or not person.sees_brand(row.brand_id):
                 raise NotFound(f"There is no alert {request.id}.")
             watch = config.find_watch(reader, row.watch_id)
             evidence = sorted(mentions.list_evidence(reader, row.id), key=lambda one: one.occurred_us)
@@ -95,6 +98,10 @@ class AlertCalls(Calls):
             gaps = config.list_gaps(reader, sources, since_us)
             first_us = listening_since(alerts.find_series(reader, row.watch_id, row.source, row.tone))
             timeline = alerts.timeline(reader, row.id)
+            parent = alerts.find_alert(reader, row.parent_id) if row.parent_id else None
+            children = alerts.list_children(reader, [row.id])
+            notifiers = [one for one in config.list_notifiers(reader) if one.brand_id in {"", row.brand_id}]
+            figures = pages.figures(reader, brand_id="", brands=person.brand_ids)
         first_us -= first_us % _BIN_US
         before_us = first_us if first_us <= row.began_us else 0  # a watch that changed listens anew, and did before
         unheard = [(0, before_us), *((gap.from_us, gap.until_us) for gap in gaps)]
@@ -117,6 +124,11 @@ class AlertCalls(Calls):
             threshold_reason="learned",
             first=wire.mention(evidence[0]) if evidence else None,
             widest=wire.mention(widest) if widest else None,
+            children=[wire.alert(one) for one in children],
+            parent=wire.alert(parent) if parent else None,
+            told=[whom(one) for one in notifiers if one.enabled and _kept_back(one, row)],
+            judged=figures.judged,
+            judged_real=figures.real,
         )
 
     def ChangeAlert(self, request: pb.ChangeAlertRequest, context: Any) -> events.Alert:
@@ -127,12 +139,19 @@ class AlertCalls(Calls):
             user_id=request.user_id or person.user_id,
             version=request.version,
             until=moment(wire.micros(request.until)),
+            until_end=request.until_end,
             reason=request.reason,
             cause=request.cause,
             ticket_id=request.ticket_id,
             assignee=request.assignee,
         )
         return wire.alert(change_alert(self._deps.database, request.id, act, person, self._deps.clock))
+
+
+def _kept_back(notifier: Notifier, row: Alert) -> bool:
+    """Whether a mute would keep a notice from somebody."""
+    least = SEVERITIES.index(Severity(notifier.min_severity))
+    return any(SEVERITIES.index(one) >= least for one in silenced(alerts.noun(row)))
 
 
 def _span(row: Alert, now_us: int) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from services.kit.db.sql import Sql
 from services.kit.ids import new_id
-from services.kit.uow import Reader, Row, Uow
+from services.kit.uow import Reader, Uow
 from services.social.domain import alert as domain
 from services.social.store.mentions import TONES
 from services.social.store.rows import Mapper, micros, moment
@@ -53,6 +53,7 @@ class Alert:
     ticket_ids: tuple[str, ...] = ()
     version: int = 1
     rev: int = 0
+    parent_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,12 +120,16 @@ _ADD_BIN = Sql(
     " reach = bins.reach + excluded.reach, expected = excluded.expected, high = excluded.high"
 )
 _BINS = BINS.query("WHERE watch_id = :watch_id AND at_us >= :since_us AND at_us < :until_us ORDER BY at_us")
-_JUDGED = Sql("SELECT state FROM alerts WHERE state IN ('resolved', 'false_alarm') ORDER BY resolved_us DESC LIMIT 30")
-_LAST = Sql("SELECT max(raised_us) FROM alerts")
+_OPEN = "state IN ('raised', 'claimed', 'assigned', 'muted', 'escalated')"  # as the index has it
+_CRISES = ALERTS.query(
+    f"WHERE {_OPEN} AND severity = 'crisis' AND ended_us = 0 AND brand_id = :brand_id ORDER BY number"
+)
+_LOOSE = ALERTS.query(f"WHERE {_OPEN} AND parent_id = '' AND brand_id = :brand_id ORDER BY number")
+_CHILDREN = ALERTS.query("WHERE parent_id IN (:ids...) ORDER BY number DESC")
 _MUTED_OUT = ALERTS.query("WHERE state = 'muted' AND muted_until_us > 0 AND muted_until_us <= :now_us")
 
 
-_SAME = ("id", "watch_id", "brand_id", "source", "owner", "count", "usual", "usual_high", "peak", "score", "bin_minutes", "reach", "terms", "sources", "first_mention_id", "cause", "mute_reason", "ticket_ids", "version")  # fmt: skip
+_SAME = ("id", "watch_id", "brand_id", "source", "owner", "count", "usual", "usual_high", "peak", "score", "bin_minutes", "reach", "terms", "sources", "first_mention_id", "cause", "mute_reason", "ticket_ids", "version", "parent_id")  # fmt: skip
 _TIMES = ("raised", "began", "updated", "ended", "claimed", "answered", "resolved")
 
 
@@ -237,16 +242,19 @@ def list_bins(reader: Reader, watch_id: str, since_us: int, until_us: int) -> li
     ]
 
 
-def judged(reader: Reader) -> tuple[int, int]:
-    """Of the last 30 alerts with a verdict: how many, and how many were real."""
-    states = [str(row[0]) for row in reader.rows(_JUDGED)]
-    return len(states), states.count("resolved")
+def list_crises(reader: Reader, brand_id: str) -> list[Alert]:
+    """Crises of a brand that are under way, oldest first."""
+    return [ALERTS.make(row) for row in reader.rows(_CRISES, {"brand_id": brand_id})]
 
 
-def last_raised_us(reader: Reader) -> int:
-    """When the last alert was raised; 0 if none ever."""
-    row: Row | None = reader.row(_LAST)
-    return int(row[0] or 0) if row else 0
+def list_loose(reader: Reader, brand_id: str) -> list[Alert]:
+    """Open alerts of a brand that stand on their own, oldest first."""
+    return [ALERTS.make(row) for row in reader.rows(_LOOSE, {"brand_id": brand_id})]
+
+
+def list_children(reader: Reader, alert_ids: Sequence[str]) -> list[Alert]:
+    """Alerts folded under these, newest first."""
+    return [ALERTS.make(row) for row in reader.rows(_CHILDREN, {"ids": list(alert_ids)})] if alert_ids else []
 
 
 def list_muted_out(reader: Reader, now_us: int) -> list[Alert]:

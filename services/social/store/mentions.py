@@ -143,7 +143,6 @@ _THREAD = MENTIONS.query(
 )
 _SCAN = MENTIONS.query("WHERE rev > :after ORDER BY rev LIMIT :limit")
 _COUNT = Sql("SELECT count(*) FROM mentions")
-_SINCE = Sql("SELECT count(*) FROM mentions WHERE seen_us > :since_us AND mode = 1")
 _OF_WATCH = MENTIONS.query(
     "JOIN matches ON matches.mention_id = mentions.id WHERE matches.watch_id = :watch_id AND matches.occurred_us >= :since_us AND matches.occurred_us < :until_us ORDER BY matches.occurred_us LIMIT :limit"
 )
@@ -225,11 +224,6 @@ def scan(reader: Reader, after: int, limit: int) -> tuple[list[Mention], int]:
     """Mentions by revision, and how many there are in all."""
     rows = [MENTIONS.make(row) for row in reader.rows(_SCAN, {"after": after, "limit": limit})]
     return rows, int((reader.row(_COUNT) or (0,))[0] or 0)
-
-
-def count_since(reader: Reader, since_us: int) -> int:
-    """Live mentions read since then."""
-    return int((reader.row(_SINCE, {"since_us": since_us}) or (0,))[0] or 0)
 
 
 def list_of_watch(reader: Reader, watch_id: str, since_us: int, until_us: int, limit: int = 500) -> list[Mention]:

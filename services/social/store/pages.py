@@ -56,12 +56,24 @@ def _conditions(wanted: MentionFilter) -> list[ColumnElement[bool]]:
         found.append(_M.id.in_(wanted.ids))
     if wanted.term:
         found.append(_M.text.icontains(wanted.term, autoescape=True))
-    if wanted.brand_id:
-        found.append(_M.brand_ids.contains(f'"{wanted.brand_id}"', autoescape=True))
-    if wanted.brands:
-        seen = [_M.brand_ids.contains(f'"{brand}"', autoescape=True) for brand in sorted(wanted.brands)]
+    return found + _mentions_of(wanted.brand_id, wanted.brands)
+
+
+def _mentions_of(brand_id: str, brands: frozenset[str]) -> list[ColumnElement[bool]]:
+    """Mentions of a brand (empty: of any) that exist for who sees these brands (empty: all)."""
+    found: list[ColumnElement[bool]] = []
+    if brand_id:
+        found.append(_M.brand_ids.contains(f'"{brand_id}"', autoescape=True))
+    if brands:
+        seen = [_M.brand_ids.contains(f'"{brand}"', autoescape=True) for brand in sorted(brands)]
         found.append(or_(_M.brand_ids == "[]", *seen))
     return found
+
+
+def _alerts_of(brand_id: str, brands: frozenset[str]) -> list[ColumnElement[bool]]:
+    """Alerts likewise; one of no brand is for those who see all."""
+    found: list[ColumnElement[bool]] = [_A.brand_id == brand_id] if brand_id else []
+    return [*found, _A.brand_id.in_(sorted(brands))] if brands else found
 
 
 def page_of_mentions(
@@ -77,7 +89,9 @@ def page_of_mentions(
     order = _M.occurred_us if sort == "newest" else _M.risk
     query: Select[Any] = select(*(_M[name] for name in MENTIONS.names)).where(*conditions)
     if after:
-        value, _, key = after.partition("~")
+        value, mark, key = after.partition("~")
+        if not mark or not re.fullmatch(r"\w+", key, re.ASCII):
+            raise _not_ours()
         bound = _whole(value) if sort == "newest" else _finite(value)
         query = query.where(or_(order < bound, and_(order == bound, _M.id < key)))
     rows = reader.rows(*compiled(query.order_by(order.desc(), _M.id.desc()).limit(limit + 1)))
@@ -90,16 +104,19 @@ def page_of_mentions(
 
 
 def page_of_alerts(
-    reader: Reader, *, states: Sequence[str], brand_id: str, brands: frozenset[str], after: str, limit: int
+    reader: Reader,
+    *,
+    states: Sequence[str],
+    brand_id: str,
+    brands: frozenset[str],
+    parent_id: str = "",
+    after: str,
+    limit: int,
 ) -> tuple[list[Alert], str, int]:
-    """A page of alerts, newest first, the cursor of the next and how many there are."""
-    conditions: list[ColumnElement[bool]] = []
+    """A page of alerts, newest first, the cursor of the next and how many there are; those folded under a crisis by its id."""
+    conditions = [_A.parent_id == parent_id, *_alerts_of(brand_id, brands)]
     if states:
         conditions.append(_A.state.in_(states))
-    if brand_id:
-        conditions.append(_A.brand_id == brand_id)
-    if brands:
-        conditions.append(or_(_A.brand_id == "", _A.brand_id.in_(sorted(brands))))
     total = int(
         (reader.row(*compiled(select(func.count()).select_from(tables.ALERTS).where(*conditions))) or (0,))[0] or 0
     )
@@ -111,6 +128,27 @@ def page_of_alerts(
     return found, str(found[-1].number) if len(rows) > limit else "", total
 
 
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What says whether alerts and their silence can be believed, of the brands one may see."""
+
+    judged: int
+    real: int
+    last_raised_us: int
+    read_since: int
+
+
+def figures(reader: Reader, *, brand_id: str, brands: frozenset[str]) -> Figures:
+    """Of the last 30 alerts with a verdict how many were real; when the last was raised, and mentions read live since."""
+    of = _alerts_of(brand_id, brands)
+    verdicts = select(_A.state).where(_A.state.in_(("resolved", "false_alarm")), *of).order_by(_A.resolved_us.desc())
+    states = [str(row[0]) for row in reader.rows(*compiled(verdicts.limit(30)))]
+    last_us = int((reader.row(*compiled(select(func.max(_A.raised_us)).where(*of))) or (0,))[0] or 0)
+    live = select(func.count()).select_from(tables.MENTIONS).where(_M.seen_us > last_us, _M.mode == 1)
+    read = int((reader.row(*compiled(live.where(*_mentions_of(brand_id, brands)))) or (0,))[0] or 0)
+    return Figures(len(states), states.count("resolved"), last_us, read)
+
+
 def _whole(value: str) -> int:
     if not re.fullmatch(r"[0-9]{1,18}", value):  # fits the 64 bits of a column
         raise _not_ours()
@@ -118,6 +156,8 @@ def _whole(value: str) -> int:
 
 
 def _finite(value: str) -> float:
+    if not re.fullmatch(r"[0-9.e+-]{1,30}", value):  # as `repr` writes a float; float() reads far more
+        raise _not_ours()
     try:
         found = float(value)
     except ValueError as error:

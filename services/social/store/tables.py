@@ -169,7 +169,9 @@ ALERTS = Table(
     Column("ticket_ids", Text, nullable=False),
     Column("version", BigInteger, nullable=False),
     Column("rev", BigInteger, nullable=False),
+    Column("parent_id", Text, nullable=False, server_default=""),  # the crisis it is folded under
 )
+Index("alerts_by_parent", ALERTS.c.parent_id)
 Index("alerts_by_state", ALERTS.c.state, ALERTS.c.raised_us)
 ALERT_MENTIONS = Table(
     "alert_mentions",

@@ -38,6 +38,7 @@ class AlertAct:
     user_id: str = ""
     version: int = 0
     until: datetime | None = None
+    until_end: bool = False  # of its episode
     reason: str = ""
     cause: str = ""
     ticket_id: str = ""
@@ -115,7 +116,9 @@ def _apply_to_alert(noun: alert_domain.Alert, act: AlertAct, now: datetime) -> a
     acts: dict[str, Callable[[], alert_domain.Alert]] = {
         "claim": lambda: alert_domain.claim(noun, act.user_id, version=version, at=now),
         "assign": lambda: alert_domain.assign(noun, act.assignee, version=version, at=now),
-        "mute": lambda: alert_domain.mute(noun, until=act.until, reason=act.reason, version=version, at=now),
+        "mute": lambda: alert_domain.mute(
+            noun, until=act.until, to_end=act.until_end, reason=act.reason, version=version, at=now
+        ),
         "unmute": lambda: alert_domain.unmute(noun, version=version, at=now),
         "escalate": lambda: alert_domain.escalate(noun, to=act.assignee, version=version, at=now),
         "resolve": lambda: alert_domain.resolve(noun, cause=act.cause, version=version, at=now),

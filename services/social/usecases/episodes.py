@@ -111,8 +111,10 @@ class Episodes:
         row = replace(alerts.with_noun(row, noun), version=1, rev=self._uow.next_revs(1)[0])
         alerts.save_alert(self._uow, row)
         alerts.note(self._uow, row.id, at_us=now_us, act="raised", detail=row.severity)
-        tell(self._uow, row, "raised", self._clock)
         self._uow.emit(wire.alert_raised(row))
+        row = _fold(self._uow, row, self._clock)
+        if domain.speaks(alerts.noun(row), None, self._clock.now()):
+            tell(self._uow, row, "raised", self._clock)
         return row.id
 
     def _grow(self, alert_id: str) -> None:
@@ -124,7 +126,7 @@ class Episodes:
         before = alerts.noun(row)
         if before.is_open:
             after = domain.update(before, self._evidence(row, news.posts), news.signal)
-            change(self._uow, row, after, "updated", self._clock)
+            _fold(self._uow, change(self._uow, row, after, "updated", self._clock), self._clock)
 
     def _evidence(self, row: Alert, posts: Sequence[Mention]) -> Evidence:
         """What all its posts come to, with these; those it has already do not count again."""
@@ -164,6 +166,26 @@ def change(
     elif domain.speaks(noun, before, now):
         tell(uow, row, f"severity:{row.severity}", clock)
     uow.emit(wire.alert_changed(row, act, by))
+    if before.is_open and not noun.is_open:  # what was folded under it still wants a verdict of its own
+        for child in alerts.list_children(uow, [row.id]):
+            if (part := alerts.noun(child)).is_open:
+                change(uow, child, domain.fold(part, ""), "unfolded", clock, by=by, detail=f"A-{row.number}")
+    return row
+
+
+def _fold(uow: Uow, row: Alert, clock: Clock) -> Alert:
+    """Puts an alert under the crisis it is part of, or under this crisis what is part of it."""
+    noun = alerts.noun(row)
+    if noun.severity is Severity.CRISIS:
+        for other in alerts.list_loose(uow, row.brand_id):
+            if domain.belongs(part := alerts.noun(other), noun):
+                change(uow, other, domain.fold(part, row.id), "folded", clock, detail=f"A-{row.number}")
+        return row
+    if noun.parent_id:
+        return row
+    for crisis in alerts.list_crises(uow, row.brand_id):
+        if domain.belongs(noun, alerts.noun(crisis)):
+            return change(uow, row, domain.fold(noun, crisis.id), "folded", clock, detail=f"A-{crisis.number}")
     return row
 
 

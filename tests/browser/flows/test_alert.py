@@ -78,7 +78,10 @@ def test_17_a_mute_needs_an_end(shop: Running, page: Page, alert: str) -> None:
     page.keyboard.press("z")
     expect(page.locator("#until")).to_be_focused()
 
-    assert page.locator("#until option").evaluate_all("(all) => all.every((one) => /^\\d+h$/.test(one.value))")
+    assert page.locator("#until option").evaluate_all("(all) => all.map((one) => one.value)") == ["1h", "end", "date"]
+    assert not page.locator("#until-date").is_visible()
+    page.locator("#until").select_option("date")
+    expect(page.locator("#until-date")).to_be_visible()
     answer = page.evaluate(
         """async () => { const form = document.querySelector('#until').form, body = new URLSearchParams(new FormData(form));
         body.set('act', 'mute'); body.delete('for'); body.set('reason', 'senza fine');

@@ -49,7 +49,7 @@ def stamp(minutes_ago: float) -> Timestamp:
 
 
 def fill(world: fakes.World) -> None:
-    """Six tickets, three posts, one alert."""
+    """Six tickets, three posts, a crisis with an alert folded under it, two with a verdict."""
     world.tickets.clear()
     world.messages.clear()
     mail = intake_events.Capabilities(
@@ -88,6 +88,18 @@ def fill(world: fakes.World) -> None:
         raised_at=stamp(50), updated_at=stamp(2), began_at=stamp(70), count=56, negative_count=42, usual=0.4, usual_high=1.2, peak=9, reach=54000,
         terms=["Zefirpost", "ritardo"], sources=["x"], bin_minutes=5,
     )  # fmt: skip
+    world.alerts["alr_part"] = social_events.Alert(
+        id="alr_part", number=319, brand_id=fakes.SHOP, watch_name="Rimborsi", state="claimed", owner="usr_x", severity="serious", version=2, rev=4, tone=1,
+        raised_at=stamp(40), updated_at=stamp(3), began_at=stamp(55), count=17, negative_count=17, usual=0.2, usual_high=1, peak=4, terms=["rimborso", "ritardo"],
+        sources=["x"], bin_minutes=5, parent_id="alr_one",
+    )  # fmt: skip
+    for n, (state, cause) in enumerate((("false_alarm", "wrong_tone"), ("resolved", "Sciopero del corriere, finito"))):
+        world.alerts[f"alr_old{n}"] = social_events.Alert(
+            id=f"alr_old{n}", number=311 + n, brand_id=fakes.SHOP, watch_name="Lumaca Casa", state=state, cause=cause, severity="notice", version=3, rev=2,
+            tone=1, raised_at=stamp(9_000), began_at=stamp(9_010), updated_at=stamp(8_900), ended_at=stamp(8_900), count=9, negative_count=9, usual=1, usual_high=3,
+            terms=["sconto"], sources=["x"], bin_minutes=60,
+        )  # fmt: skip
+    world.told = ["turno@lumaca.example", "hook.lumaca.example"]
 
 
 def said(ticket: ticket_events.Ticket, who: str, subject: str) -> list[ticket_events.Interaction]:
@@ -201,9 +213,10 @@ class Social(fakes.Social):
             social_pb.Happening(at=stamp(m), act=a)
             for m, a in ((60, "first"), (52, "raised"), (50, "notified"), (40, "updated"))
         ]
-        posts = list(self.world.mentions.values())
+        posts, alert = list(self.world.mentions.values()), self._alert(request.id)
         return social_pb.AlertDetail(
-            alert=self._alert(request.id), bins=bins, posts=posts, timeline=happened, query="zefirpost OR corriere", series="X · negative", threshold=5.2,
+            children=[one for one in self.world.alerts.values() if one.parent_id == alert.id], parent=self.world.alerts.get(alert.parent_id),
+            told=self.world.told, judged=9, judged_real=7, alert=alert, bins=bins, posts=posts, timeline=happened, query="zefirpost OR corriere", series="X · negative", threshold=5.2,
             threshold_reason="5 volte il consueto, almeno 5", first=posts[1], widest=posts[0],
             terms=[social_pb.Lift(term="ritardo", count=38, lift=14.2), social_pb.Lift(term="Zefirpost", count=35, lift=22)],
             sources=[social_pb.Lift(term="x", count=42, lift=9)], authors=[social_pb.AuthorReach(handle="@pacchi_smarriti", followers=38000, count=3)],

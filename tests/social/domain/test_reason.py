@@ -1,11 +1,8 @@
-"""Why an alert speaks: telling terms, loud authors, one sentence."""
+"""Why an alert speaks: telling terms, loud authors."""
 
 from collections import Counter
-from datetime import UTC, datetime
 
-import pytest
-
-from services.social.domain.reason import Reason, authors_by_reach, lifts, sentence, terms_of
+from services.social.domain.reason import authors_by_reach, lifts, terms_of
 
 USUAL_POSTS = ["acme scarpe belle", "acme ordine arrivato", "acme sconto scarpe", "grazie acme scarpe"] * 50
 USUAL = Counter(term for text in USUAL_POSTS for term in terms_of(text))
@@ -41,40 +38,3 @@ def test_authors_are_ranked_by_reach_and_counted() -> None:
     ranked = authors_by_reach([("anna", 10), ("gino", 5000), ("anna", 12), ("", 9)])
 
     assert [(one.handle, one.followers, one.count) for one in ranked] == [("gino", 5000, 1), ("anna", 12, 2)]
-
-
-REASON = Reason(
-    count=42,
-    tone="negative",
-    terms=("courier", "late", "box"),
-    began_at=datetime(2026, 3, 2, 14, 5, tzinfo=UTC),
-    until=datetime(2026, 3, 2, 15, 10, tzinfo=UTC),
-    usual=3.0,
-    usual_high=7.6,
-    bin_minutes=5,
-    sources=("X", "Trustpilot", "RSS"),
-    first_at=datetime(2026, 3, 2, 14, 7, tzinfo=UTC),
-)
-
-
-@pytest.mark.parametrize(
-    ("language", "said"),
-    [
-        (
-            "en",
-            (
-                "42 negative mentions about «courier» and «late» between 14:05 and 15:10; usual is 3 per 5 minutes, "
-                "rarely over 8. Mostly X and Trustpilot. First: 14:07."
-            ),
-        ),
-        (
-            "it",
-            (
-                "42 menzioni negative su «courier» e «late» tra le 14:05 e le 15:10; di solito 3 ogni 5 minuti, "
-                "di rado oltre 8. Soprattutto X e Trustpilot. Prima: 14:07."
-            ),
-        ),
-    ],
-)
-def test_the_sentence_says_it_in_one_breath(language: str, said: str) -> None:
-    assert sentence(REASON, language=language) == said

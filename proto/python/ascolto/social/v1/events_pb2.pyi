@@ -273,6 +273,7 @@ class Alert(_message.Message):
     RESOLVED_AT_FIELD_NUMBER: _builtins.int
     BIN_MINUTES_FIELD_NUMBER: _builtins.int
     NEGATIVE_COUNT_FIELD_NUMBER: _builtins.int
+    PARENT_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """alr_…"""
     number: _builtins.int
@@ -304,6 +305,8 @@ class Alert(_message.Message):
     rev: _builtins.int
     bin_minutes: _builtins.int
     negative_count: _builtins.int
+    parent_id: _builtins.str
+    """the crisis it is folded under"""
     @_builtins.property
     def raised_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -319,7 +322,9 @@ class Alert(_message.Message):
     @_builtins.property
     def sources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
-    def muted_until(self) -> _timestamp_pb2.Timestamp: ...
+    def muted_until(self) -> _timestamp_pb2.Timestamp:
+        """unset while muted: to the end of its episode"""
+
     @_builtins.property
     def ticket_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -365,10 +370,11 @@ class Alert(_message.Message):
         resolved_at: _timestamp_pb2.Timestamp | None = ...,
         bin_minutes: _builtins.int = ...,
         negative_count: _builtins.int = ...,
+        parent_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["answered_at", b"answered_at", "began_at", b"began_at", "claimed_at", b"claimed_at", "ended_at", b"ended_at", "muted_until", b"muted_until", "raised_at", b"raised_at", "resolved_at", b"resolved_at", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_at", b"answered_at", "began_at", b"began_at", "bin_minutes", b"bin_minutes", "brand_id", b"brand_id", "cause", b"cause", "claimed_at", b"claimed_at", "count", b"count", "ended_at", b"ended_at", "first_mention_id", b"first_mention_id", "id", b"id", "mute_reason", b"mute_reason", "muted_until", b"muted_until", "negative_count", b"negative_count", "number", b"number", "owner", b"owner", "peak", b"peak", "raised_at", b"raised_at", "reach", b"reach", "resolved_at", b"resolved_at", "rev", b"rev", "score", b"score", "severity", b"severity", "source", b"source", "sources", b"sources", "state", b"state", "terms", b"terms", "ticket_ids", b"ticket_ids", "tone", b"tone", "updated_at", b"updated_at", "usual", b"usual", "usual_high", b"usual_high", "version", b"version", "watch_id", b"watch_id", "watch_name", b"watch_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_at", b"answered_at", "began_at", b"began_at", "bin_minutes", b"bin_minutes", "brand_id", b"brand_id", "cause", b"cause", "claimed_at", b"claimed_at", "count", b"count", "ended_at", b"ended_at", "first_mention_id", b"first_mention_id", "id", b"id", "mute_reason", b"mute_reason", "muted_until", b"muted_until", "negative_count", b"negative_count", "number", b"number", "owner", b"owner", "parent_id", b"parent_id", "peak", b"peak", "raised_at", b"raised_at", "reach", b"reach", "resolved_at", b"resolved_at", "rev", b"rev", "score", b"score", "severity", b"severity", "source", b"source", "sources", b"sources", "state", b"state", "terms", b"terms", "ticket_ids", b"ticket_ids", "tone", b"tone", "updated_at", b"updated_at", "usual", b"usual", "usual_high", b"usual_high", "version", b"version", "watch_id", b"watch_id", "watch_name", b"watch_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -328,7 +328,9 @@ class ListAlertsRequest(_message.Message):
     PAGE_FIELD_NUMBER: _builtins.int
     STATES_FIELD_NUMBER: _builtins.int
     BRAND_ID_FIELD_NUMBER: _builtins.int
+    PARENT_ID_FIELD_NUMBER: _builtins.int
     brand_id: _builtins.str
+    parent_id: _builtins.str
     @_builtins.property
     def page(self) -> _envelope_pb2.Page: ...
     @_builtins.property
@@ -339,10 +341,11 @@ class ListAlertsRequest(_message.Message):
         page: _envelope_pb2.Page | None = ...,
         states: _abc.Iterable[_builtins.str] | None = ...,
         brand_id: _builtins.str = ...,
+        parent_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["brand_id", b"brand_id", "page", b"page", "states", b"states"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brand_id", b"brand_id", "page", b"page", "parent_id", b"parent_id", "states", b"states"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -362,6 +365,7 @@ class ListAlertsResponse(_message.Message):
     SICK_SOURCES_FIELD_NUMBER: _builtins.int
     DETECTOR_LAG_S_FIELD_NUMBER: _builtins.int
     DETECTOR_FAULT_FIELD_NUMBER: _builtins.int
+    CHILDREN_FIELD_NUMBER: _builtins.int
     next: _builtins.str
     total: _builtins.int
     mentions_since: _builtins.int
@@ -375,6 +379,8 @@ class ListAlertsResponse(_message.Message):
     def last_alert_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def sick_sources(self) -> _containers.RepeatedCompositeFieldContainer[Global___Source]: ...
+    @_builtins.property
+    def children(self) -> _containers.RepeatedCompositeFieldContainer[_events_pb2.Alert]: ...
     def __init__(
         self,
         *,
@@ -388,10 +394,11 @@ class ListAlertsResponse(_message.Message):
         sick_sources: _abc.Iterable[Global___Source] | None = ...,
         detector_lag_s: _builtins.float = ...,
         detector_fault: _builtins.str = ...,
+        children: _abc.Iterable[_events_pb2.Alert] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["last_alert_at", b"last_alert_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "detector_fault", b"detector_fault", "detector_lag_s", b"detector_lag_s", "judged", b"judged", "judged_real", b"judged_real", "last_alert_at", b"last_alert_at", "mentions_since", b"mentions_since", "next", b"next", "sick_sources", b"sick_sources", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "children", b"children", "detector_fault", b"detector_fault", "detector_lag_s", b"detector_lag_s", "judged", b"judged", "judged_real", b"judged_real", "last_alert_at", b"last_alert_at", "mentions_since", b"mentions_since", "next", b"next", "sick_sources", b"sick_sources", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -557,11 +564,19 @@ class AlertDetail(_message.Message):
     NEAREST_FIELD_NUMBER: _builtins.int
     FIRST_FIELD_NUMBER: _builtins.int
     WIDEST_FIELD_NUMBER: _builtins.int
+    CHILDREN_FIELD_NUMBER: _builtins.int
+    PARENT_FIELD_NUMBER: _builtins.int
+    TOLD_FIELD_NUMBER: _builtins.int
+    JUDGED_FIELD_NUMBER: _builtins.int
+    JUDGED_REAL_FIELD_NUMBER: _builtins.int
     query: _builtins.str
     series: _builtins.str
     threshold: _builtins.float
     threshold_reason: _builtins.str
     nearest: _builtins.str
+    judged: _builtins.int
+    judged_real: _builtins.int
+    """told: whom a mute would keep from hearing"""
     @_builtins.property
     def alert(self) -> _events_pb2.Alert: ...
     @_builtins.property
@@ -580,6 +595,12 @@ class AlertDetail(_message.Message):
     def first(self) -> _events_pb2.Mention: ...
     @_builtins.property
     def widest(self) -> _events_pb2.Mention: ...
+    @_builtins.property
+    def children(self) -> _containers.RepeatedCompositeFieldContainer[_events_pb2.Alert]: ...
+    @_builtins.property
+    def parent(self) -> _events_pb2.Alert: ...
+    @_builtins.property
+    def told(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
         self,
         *,
@@ -597,10 +618,15 @@ class AlertDetail(_message.Message):
         nearest: _builtins.str = ...,
         first: _events_pb2.Mention | None = ...,
         widest: _events_pb2.Mention | None = ...,
+        children: _abc.Iterable[_events_pb2.Alert] | None = ...,
+        parent: _events_pb2.Alert | None = ...,
+        told: _abc.Iterable[_builtins.str] | None = ...,
+        judged: _builtins.int = ...,
+        judged_real: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "first", b"first", "widest", b"widest"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "first", b"first", "parent", b"parent", "widest", b"widest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "authors", b"authors", "bins", b"bins", "first", b"first", "nearest", b"nearest", "posts", b"posts", "query", b"query", "series", b"series", "sources", b"sources", "terms", b"terms", "threshold", b"threshold", "threshold_reason", b"threshold_reason", "timeline", b"timeline", "widest", b"widest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "authors", b"authors", "bins", b"bins", "children", b"children", "first", b"first", "judged", b"judged", "judged_real", b"judged_real", "nearest", b"nearest", "parent", b"parent", "posts", b"posts", "query", b"query", "series", b"series", "sources", b"sources", "terms", b"terms", "threshold", b"threshold", "threshold_reason", b"threshold_reason", "timeline", b"timeline", "told", b"told", "widest", b"widest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -619,6 +645,7 @@ class ChangeAlertRequest(_message.Message):
     CAUSE_FIELD_NUMBER: _builtins.int
     TICKET_ID_FIELD_NUMBER: _builtins.int
     ASSIGNEE_FIELD_NUMBER: _builtins.int
+    UNTIL_END_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     act: _builtins.str
     version: _builtins.int
@@ -627,6 +654,7 @@ class ChangeAlertRequest(_message.Message):
     cause: _builtins.str
     ticket_id: _builtins.str
     assignee: _builtins.str
+    until_end: _builtins.bool
     @_builtins.property
     def until(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
@@ -641,10 +669,11 @@ class ChangeAlertRequest(_message.Message):
         cause: _builtins.str = ...,
         ticket_id: _builtins.str = ...,
         assignee: _builtins.str = ...,
+        until_end: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["until", b"until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "assignee", b"assignee", "cause", b"cause", "id", b"id", "reason", b"reason", "ticket_id", b"ticket_id", "until", b"until", "user_id", b"user_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "assignee", b"assignee", "cause", b"cause", "id", b"id", "reason", b"reason", "ticket_id", b"ticket_id", "until", b"until", "until_end", b"until_end", "user_id", b"user_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

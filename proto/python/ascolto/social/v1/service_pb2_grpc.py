@@ -160,7 +160,7 @@ class SocialServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ChangeAlert(self, request, context):
-        """claim, assign, mute (needs `until`), unmute, escalate, resolve, false_alarm, link_ticket. ABORTED with the state when stale.
+        """claim, assign, mute (needs `until` or `until_end`), unmute, escalate, resolve, false_alarm, link_ticket. ABORTED with the state when stale.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,7 +42,7 @@ class SocialStub:
     ListAlerts: _grpc.UnaryUnaryMultiCallable[_service_pb2.ListAlertsRequest, _service_pb2.ListAlertsResponse]
     GetAlert: _grpc.UnaryUnaryMultiCallable[_service_pb2.GetAlertRequest, _service_pb2.AlertDetail]
     ChangeAlert: _grpc.UnaryUnaryMultiCallable[_service_pb2.ChangeAlertRequest, _events_pb2.Alert]
-    """claim, assign, mute (needs `until`), unmute, escalate, resolve, false_alarm, link_ticket. ABORTED with the state when stale."""
+    """claim, assign, mute (needs `until` or `until_end`), unmute, escalate, resolve, false_alarm, link_ticket. ABORTED with the state when stale."""
     ListWatches: _grpc.UnaryUnaryMultiCallable[_envelope_pb2.Empty, _service_pb2.ListWatchesResponse]
     PutWatch: _grpc.UnaryUnaryMultiCallable[_service_pb2.Watch, _service_pb2.Watch]
     DeleteWatch: _grpc.UnaryUnaryMultiCallable[_service_pb2.DeleteWatchRequest, _envelope_pb2.Empty]
@@ -66,7 +66,7 @@ class SocialAsyncStub(SocialStub):
     ListAlerts: _aio.UnaryUnaryMultiCallable[_service_pb2.ListAlertsRequest, _service_pb2.ListAlertsResponse]  # type: ignore[assignment]
     GetAlert: _aio.UnaryUnaryMultiCallable[_service_pb2.GetAlertRequest, _service_pb2.AlertDetail]  # type: ignore[assignment]
     ChangeAlert: _aio.UnaryUnaryMultiCallable[_service_pb2.ChangeAlertRequest, _events_pb2.Alert]  # type: ignore[assignment]
-    """claim, assign, mute (needs `until`), unmute, escalate, resolve, false_alarm, link_ticket. ABORTED with the state when stale."""
+    """claim, assign, mute (needs `until` or `until_end`), unmute, escalate, resolve, false_alarm, link_ticket. ABORTED with the state when stale."""
     ListWatches: _aio.UnaryUnaryMultiCallable[_envelope_pb2.Empty, _service_pb2.ListWatchesResponse]  # type: ignore[assignment]
     PutWatch: _aio.UnaryUnaryMultiCallable[_service_pb2.Watch, _service_pb2.Watch]  # type: ignore[assignment]
     DeleteWatch: _aio.UnaryUnaryMultiCallable[_service_pb2.DeleteWatchRequest, _envelope_pb2.Empty]  # type: ignore[assignment]
@@ -129,7 +129,7 @@ class SocialServicer(metaclass=_abc_1.ABCMeta):
         request: _service_pb2.ChangeAlertRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_events_pb2.Alert, _abc.Awaitable[_events_pb2.Alert]]:
-        """claim, assign, mute (needs `until`), unmute, escalate, resolve, false_alarm, link_ticket. ABORTED with the state when stale."""
+        """claim, assign, mute (needs `until` or `until_end`), unmute, escalate, resolve, false_alarm, link_ticket. ABORTED with the state when stale."""
 
     @_abc_1.abstractmethod
     def ListWatches(
