@@ -35,6 +35,7 @@ from services.kit.rpc.guard import Guard, call_counter
 from services.kit.rpc.local import LocalServer
 from services.kit.runner import FolderLock, Runner
 from services.kit.secrets import Keys, SecretBox
+from services.kit.spool import Spool
 from services.kit.uow import Database
 
 _SWITCH_INTERVAL_S = 0.0005  # three busy threads delay a 1 ms ticker by 12 ms at p99, by 55 ms with Python's default
@@ -72,6 +73,8 @@ class Application:
             }
             self.channels = {name: server.channel() for name, server in self.servers.items()}
             self.blobs = load("blobs", settings.blobs)(settings.data / "blobs")
+            self.blobs.clear()
+            Spool(settings.data).clear()
             self.egress = Egress(allowed=settings.allow_hosts.split(","))
         except BaseException:
             self._lock.release()
