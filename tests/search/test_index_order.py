@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import random
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 
 from google.protobuf.message import Message
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ascolto.common.v1.envelope_pb2 import Envelope
 from ascolto.tickets.v1 import events_pb2 as pb
 from services.kit import topics
 from services.kit.db.sql import Sql
 from services.kit.ids import new_id
+from services.kit.inbox import note_erasure
 from tests.search.world import World
 
 TICKETS = ("tkt_a", "tkt_b", "tkt_c")
@@ -134,6 +137,28 @@ def test_a_tombstone_wins_over_a_late_creation(world: World) -> None:
     world.indexer.run_once()
 
     assert world.find("segreto").found.total == 0
+
+
+def test_what_was_erased_stays_erased_though_its_events_come_again(world: World) -> None:
+    world.ready()
+    until = world.clock.now()
+    world.database.write(lambda uow: note_erasure(uow, b"somebody", int(until.timestamp() * 1_000_000)))
+
+    for id_, subject, received in (
+        ("int_old", b"somebody", until),
+        ("int_other", b"another", until),
+        ("int_new", b"somebody", until + timedelta(seconds=1)),
+    ):
+        event = world.message("tkt_a", "segreto", id_=id_)
+        envelope = Envelope(
+            event_id=new_id("evt"), kind="InteractionRecorded", payload=event.SerializeToString(), subject=subject
+        )
+        envelope.received_at.FromDatetime(received)
+        world.log.append(topics.TICKETS, event, data=envelope.SerializeToString())
+    world.indexer.run_once()
+
+    found = {row.document.id for row in world.find("segreto").found.rows}
+    assert found == {"int_other", "int_new"}
 
 
 def test_a_batch_repeated_after_a_crash_changes_nothing(world: World) -> None:
