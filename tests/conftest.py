@@ -23,9 +23,13 @@ def pytest_pycollect_makeitem(name: str, obj: Any) -> None:
         raise pytest.UsageError(f"{name} does not give {missing} of its contract.")
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
 def _plain_logs() -> None:
-    """Logs go to standard output as JSON: the developer's renderer draws each traceback for a second."""
+    """Logs go to standard output as JSON, whatever a test of the command line set before.
+
+    The developer's renderer draws each traceback for a second.
+    """
+    structlog.reset_defaults()
     structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()])
 
 

@@ -30,6 +30,7 @@ from services.intake.workers import Listeners, PendingParser
 from services.kit.app import Check, Mount, Service, Worker
 from services.kit.clock import Clock
 from services.kit.config import HostPort
+from services.kit.spool import Spool
 from services.kit.sweep import BlobSweeper
 from services.kit.uow import Database
 
@@ -139,14 +140,17 @@ def _workers(
     workers.append(BlobSweeper("intake", parts.blobs, parts.clock, partial(_known_contacts, parts.database)))
     workers.append(PendingParser(replayer, parts.database, parts.leases, parts.clock, acceptor))
     workers.append(Listeners(parts.database, directory, door, parts.leases, parts.clock))
-    settings = parts.settings
+    settings, spool = parts.settings, Spool(parts.data)
     host = socket.gethostname()
     workers.append(
-        SmtpListener(door, ListenerOptions(where=settings.smtp, host_name=host, per_minute=settings.smtp_per_minute))
+        SmtpListener(
+            door,
+            ListenerOptions(where=settings.smtp, spool=spool, host_name=host, per_minute=settings.smtp_per_minute),
+        )
     )
     if settings.lmtp:
         where = HostPort.parse(settings.lmtp)
-        workers.append(SmtpListener(door, ListenerOptions(where=where, lmtp=True, host_name=host)))
+        workers.append(SmtpListener(door, ListenerOptions(where=where, spool=spool, lmtp=True, host_name=host)))
     return workers
 
 

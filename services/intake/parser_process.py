@@ -2,6 +2,7 @@
 
 The parent side is `MailParser`: two children, one for ordinary mail and one for suspects (large or many parts), each
 started when first needed and again after it died. The child side is `main`. They speak length-prefixed MessagePack.
+A mail that lies in a file is read there by the child, its large files are written to another: neither side holds them.
 
 A mail's budget is 2 s of processor time (SIGPROF ends the child) and 512 MB above what the child began with
 (RLIMIT_AS). The child ends by itself when its parent does, as its standard input then closes.
@@ -19,22 +20,33 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from io import BufferedWriter
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
 from services.intake.mail import limits
+from services.intake.mail.lift import LEAST_BYTES, lift
 from services.intake.mail.parse import parse_mail
-from services.intake.mail.parsed import ParsedMail, Unparsable
+from services.intake.mail.parsed import MailFile, ParsedMail, Unparsable
 from services.kit.errors import Unavailable
+from services.kit.spool import Content, Scratch, Spool, Spooled
 
 TOO_COSTLY = "it would take too much time or memory"
 _LENGTH = struct.Struct(">I")
 _FRAME_BYTES = 4 * 1024 * 1024  # mails are handed over in frames of about this size
-_SUSPECT_BYTES = 1024 * 1024
+SUSPECT_BYTES = 1024 * 1024
 _SUSPECT_FENCES = 500  # lines that begin with two dashes: many parts
 _START_S = 30.0  # a child that loads its libraries on a busy machine
+
+
+class Job(msgspec.Struct, array_like=True):
+    """One mail to parse; when it lies in a file, `files` is where its own large files go."""
+
+    raw: bytes | Spooled
+    files: str = ""
 
 
 class Answer(msgspec.Struct, array_like=True):
@@ -51,11 +63,13 @@ class TooSlow(Exception):
 class MailParser:
     """The parent's side. Safe to share between threads; each child serves one caller at a time."""
 
-    def __init__(self, *, cpu_s: float = limits.PARSE_CPU_S, memory_bytes: int = limits.PARSE_MEMORY_BYTES) -> None:
-        self._ordinary = _Child(cpu_s, memory_bytes)
-        self._suspects = _Child(cpu_s, memory_bytes)
+    def __init__(
+        self, spool: Spool, *, cpu_s: float = limits.PARSE_CPU_S, memory_bytes: int = limits.PARSE_MEMORY_BYTES
+    ) -> None:
+        self._ordinary = _Child(spool, cpu_s, memory_bytes)
+        self._suspects = _Child(spool, cpu_s, memory_bytes)
 
-    def parse(self, raw: bytes, *, budget_s: float = limits.PARSE_WALL_S) -> ParsedMail:
+    def parse(self, raw: Content, *, budget_s: float = limits.PARSE_WALL_S) -> ParsedMail:
         """The mail. Raises `Unparsable` when it cannot be read within its budget, `TooSlow` when not within `budget_s`."""
         answer = self.parse_many([raw], budget_s=budget_s)[0]
         if isinstance(answer, ParsedMail):
@@ -63,7 +77,7 @@ class MailParser:
         raise answer
 
     def parse_many(
-        self, raws: Sequence[bytes], *, budget_s: float = limits.PARSE_WALL_S
+        self, raws: Sequence[Content], *, budget_s: float = limits.PARSE_WALL_S
     ) -> list[ParsedMail | Unparsable | TooSlow]:
         """Each mail's outcome, in order. One that kills the child is `Unparsable`; the others are parsed all the same."""
         results: list[ParsedMail | Unparsable | TooSlow] = [TooSlow()] * len(raws)
@@ -80,12 +94,12 @@ class MailParser:
         self._suspects.close()
 
 
-def is_suspect(raw: bytes) -> bool:
+def is_suspect(raw: Content) -> bool:
     """Whether a mail may be slow to parse: such mail waits for its own kind only."""
-    return len(raw) > _SUSPECT_BYTES or raw.count(b"\n--") > _SUSPECT_FENCES
+    return len(raw) > SUSPECT_BYTES or bytes(raw).count(b"\n--") > _SUSPECT_FENCES
 
 
-def _frames(positions: list[int], raws: Sequence[bytes]) -> Iterator[list[int]]:
+def _frames(positions: list[int], raws: Sequence[Content]) -> Iterator[list[int]]:
     frame: list[int] = []
     size = 0
     for at in positions:
@@ -101,7 +115,8 @@ def _frames(positions: list[int], raws: Sequence[bytes]) -> Iterator[list[int]]:
 class _Child:
     """One child process and the lock of who talks to it."""
 
-    def __init__(self, cpu_s: float, memory_bytes: int) -> None:
+    def __init__(self, spool: Spool, cpu_s: float, memory_bytes: int) -> None:
+        self._spool = spool
         self._arguments = [str(cpu_s), str(memory_bytes)]
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
@@ -109,7 +124,7 @@ class _Child:
         self._encoder = msgspec.msgpack.Encoder()
         self._buffer = bytearray()
 
-    def run(self, raws: list[bytes], budget_s: float) -> list[ParsedMail | Unparsable | TooSlow]:
+    def run(self, raws: list[Content], budget_s: float) -> list[ParsedMail | Unparsable | TooSlow]:
         if not self._lock.acquire(timeout=budget_s):
             return [TooSlow() for _ in raws]
         try:
@@ -117,13 +132,14 @@ class _Child:
         finally:
             self._lock.release()
 
-    def _run(self, raws: list[bytes], budget_s: float) -> list[ParsedMail | Unparsable | TooSlow]:
+    def _run(self, raws: list[Content], budget_s: float) -> list[ParsedMail | Unparsable | TooSlow]:
+        files = [self._spool.scratch() if isinstance(raw, Spooled) else None for raw in raws]
         results: list[ParsedMail | Unparsable | TooSlow] = []
         while len(results) < len(raws):
             process = self._started()
             before = len(results)
             try:
-                self._send(process, raws[before:])
+                self._send(process, [_job(raw, own) for raw, own in zip(raws[before:], files[before:], strict=True)])
                 while len(results) < len(raws):
                     frame = self._receive(process, budget_s)
                     if frame is None:
@@ -131,7 +147,8 @@ class _Child:
                         results.append(TooSlow())
                         break
                     answer = self._decoder.decode(frame)
-                    results.append(answer.mail if answer.mail is not None else Unparsable(answer.reason))
+                    mail = answer.mail and _owned(answer.mail, files[len(results)])
+                    results.append(mail or Unparsable(answer.reason))
             except (OSError, EOFError, msgspec.DecodeError):
                 self._end()
                 results.append(Unparsable(TOO_COSTLY))
@@ -163,9 +180,9 @@ class _Child:
             raise Unavailable("The process that parses mail does not start in time.")
         return self._process
 
-    def _send(self, process: subprocess.Popen[bytes], raws: list[bytes]) -> None:
+    def _send(self, process: subprocess.Popen[bytes], jobs: list[Job]) -> None:
         assert process.stdin is not None
-        data = self._encoder.encode(raws)
+        data = self._encoder.encode(jobs)
         view = memoryview(_LENGTH.pack(len(data)) + data)
         descriptor = process.stdin.fileno()
         while view:
@@ -205,8 +222,25 @@ class _Child:
             self._end()
 
 
+def _job(raw: Content, files: Scratch | None) -> Job:
+    if isinstance(raw, Spooled) and files is not None:
+        return Job(replace(raw, owner=None), str(files.path))
+    return Job(bytes(raw))
+
+
+def _owned(mail: ParsedMail, files: Scratch | None) -> ParsedMail:
+    """The mail with its files holding the scratch they lie in."""
+    if files is None:
+        return mail
+    return replace(mail, files=tuple(_holding(one, files) for one in mail.files))
+
+
+def _holding(one: MailFile, files: Scratch) -> MailFile:
+    return replace(one, content=replace(one.content, owner=files)) if isinstance(one.content, Spooled) else one
+
+
 def main() -> int:
-    """The child's loop: frames of raw mails in, one answer a mail out, until the input closes."""
+    """The child's loop: frames of jobs in, one answer a mail out, until the input closes."""
     cpu_s, memory_bytes = float(sys.argv[1]), int(sys.argv[2])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is the parent's business
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
@@ -218,23 +252,47 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_AS, (base + memory_bytes, base + memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _write(sink, b"ready")
-    decoder = msgspec.msgpack.Decoder(list[bytes])
+    decoder = msgspec.msgpack.Decoder(list[Job])
     encoder = msgspec.msgpack.Encoder()
     while (head := source.read(4)) and len(head) == 4:
         data = source.read(_LENGTH.unpack(head)[0])
-        for raw in decoder.decode(data):
+        for job in decoder.decode(data):
             signal.setitimer(signal.ITIMER_PROF, cpu_s)
-            answer = encoder.encode(_answer(raw))
+            answer = encoder.encode(_answer(job))
             signal.setitimer(signal.ITIMER_PROF, 0)
             _write(sink, answer)
     return 0
 
 
-def _answer(raw: bytes) -> Answer:
+def _answer(job: Job) -> Answer:
     try:
-        return Answer(parse_mail(raw))
+        return Answer(_parsed(job))
     except Unparsable as error:
         return Answer(None, error.reason)
+    except OSError as error:
+        return Answer(None, f"its file cannot be read, or those in it not written: {error.strerror}")
+
+
+def _parsed(job: Job) -> ParsedMail:
+    if isinstance(job.raw, bytes):
+        return parse_mail(job.raw)
+    if len(job.raw) > limits.RAW_BYTES:
+        raise Unparsable(f"the mail is larger than {limits.RAW_BYTES // 1024 // 1024} MiB")
+    with Path(job.files).open("wb") as sink:
+        lifted = lift(job.raw, sink)
+        mail = parse_mail(lifted.raw, lifted)
+        if lifted.missed:
+            mail = parse_mail(bytes(job.raw))
+        return replace(mail, files=tuple(_written(one, sink) for one in mail.files))
+
+
+def _written(one: MailFile, sink: BufferedWriter) -> MailFile:
+    """The file, in `sink` when it is large."""
+    if isinstance(one.content, Spooled) or len(one.content) < LEAST_BYTES:
+        return one
+    start = sink.tell()
+    sink.write(one.content)
+    return replace(one, content=Spooled(sink.name, start, len(one.content)))
 
 
 def _warm_up() -> None:

@@ -37,6 +37,7 @@ from services.kit.rpc.guard import Guard, call_counter
 from services.kit.rpc.local import LocalServer
 from services.kit.runner import FolderLock, Runner
 from services.kit.secrets import Keys, SecretBox
+from services.kit.spool import Spool
 from services.kit.uow import Database
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ class Application:
             self.servers: dict[str, LocalServer] = {name: make(guard) for name, guard in self._guards.items()}
             self.channels: dict[str, grpc.Channel] = {name: server.channel() for name, server in self.servers.items()}
             self.blobs = load("blobs", settings.blobs)(settings.data / "blobs")
+            self.blobs.clear()
+            Spool(settings.data).clear()
             self.egress = Egress(allowed=settings.allow_hosts.split(","))
         except BaseException:
             self._lock.release()

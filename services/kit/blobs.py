@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from services.kit.errors import Internal, NotFound, Unavailable
+from services.kit.spool import Content, Spooled, pieces
 
 _KEY = re.compile(r"[a-z]+(/[A-Za-z0-9_][A-Za-z0-9_.-]{0,119}){1,4}")  # intake/con_01k…/0: no dot first, no empty part
 
@@ -21,12 +23,16 @@ _KEY = re.compile(r"[a-z]+(/[A-Za-z0-9_][A-Za-z0-9_.-]{0,119}){1,4}")  # intake/
 class Blobs(Protocol):
     """A store of bytes by key. All raise `Unavailable` when the store is away, `Internal` for a key of wrong form."""
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: Content) -> None:
         """Stores `data`, durable when it returns. The same key again replaces it."""
         ...
 
     def get(self, key: str) -> bytes:
         """The bytes. Raises `NotFound`."""
+        ...
+
+    def fetch(self, key: str) -> Content:
+        """The bytes, read when they are looked at: for what may be large. Raises `NotFound`."""
         ...
 
     def open(self, key: str) -> BinaryIO:
@@ -49,6 +55,10 @@ class Blobs(Protocol):
         """Raises `Unavailable` when nothing can be stored."""
         ...
 
+    def clear(self) -> None:
+        """Removes what a killed process left half written; for the owner of the data folder, before anything is stored."""
+        ...
+
 
 def checked(key: str) -> str:
     """The key, if it has the one form allowed. Raises `Internal`: keys are ours, never a sender's."""
@@ -64,7 +74,7 @@ class FolderBlobs:
         self._folder = folder
         self._parts = folder / ".parts"
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: Content) -> None:
         """Stores `data`: a file of its own, synced, renamed into place, the folders synced."""
         path = self._folder / checked(key)
         part = self._parts / secrets.token_hex(16)
@@ -72,7 +82,7 @@ class FolderBlobs:
             self._parts.mkdir(parents=True, exist_ok=True)
             made = self._make(path.parent)
             with part.open("wb") as file:
-                file.write(data)
+                file.writelines(pieces(data))
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(path)
@@ -86,6 +96,11 @@ class FolderBlobs:
         """The bytes."""
         with self.open(key) as file:
             return file.read()
+
+    def fetch(self, key: str) -> Content:
+        """The file, where it is."""
+        with self.open(key) as file:
+            return Spooled(file.name, 0, os.fstat(file.fileno()).st_size)
 
     def open(self, key: str) -> BinaryIO:
         """A file to read and close."""
@@ -126,6 +141,10 @@ class FolderBlobs:
     def ping(self) -> None:
         """Raises `Unavailable` when nothing can be stored."""
         self.put("kit/ping/0", b"")
+
+    def clear(self) -> None:
+        """Removes the files that were not renamed into place."""
+        shutil.rmtree(self._parts, ignore_errors=True)
 
     def _make(self, folder: Path) -> list[Path]:
         """Makes the folders that are missing; returns the parents that must be synced for them to last."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from services.kit.blobs import Blobs, sweep
 from services.kit.errors import Internal, NotFound
+from services.kit.spool import Spooled, pieces, sha256
 
 FUTURE = datetime.now(UTC) + timedelta(hours=1)
 
@@ -28,6 +30,19 @@ class BlobsContract(ABC):
         assert blobs.get("intake/con_1/0") == data
         with blobs.open("intake/con_1/0") as file:
             assert file.read(10) == data[:10]
+
+    def test_what_lies_in_a_file_is_stored_and_fetched_without_holding_it(self, blobs: Blobs, tmp_path: Path) -> None:
+        data = b"0123456789" * 100_000
+        (tmp_path / "spooled").write_bytes(b"before" + data + b"after")
+        blobs.put("intake/con_1/0", Spooled(str(tmp_path / "spooled"), 6, len(data)))
+
+        fetched = blobs.fetch("intake/con_1/0")
+
+        assert blobs.get("intake/con_1/0") == data
+        assert (len(fetched), fetched[5:15], sha256(fetched)) == (len(data), b"5678901234", sha256(data))
+        assert b"".join(pieces(fetched)) == data
+        with pytest.raises(NotFound):
+            blobs.fetch("intake/con_1/1")
 
     def test_the_same_key_again_replaces_it(self, blobs: Blobs) -> None:
         blobs.put("intake/con_1/0", b"one")
@@ -93,6 +108,15 @@ class BlobsContract(ABC):
 
         assert (young, removed) == (0, 2)
         assert sorted(blobs.keys("")) == ["intake/con_1/0", "tickets/int_1/0"]
+
+    def test_clearing_what_is_half_written_leaves_what_is_stored(self, blobs: Blobs) -> None:
+        blobs.clear()
+        blobs.put("intake/con_1/0", b"x")
+
+        blobs.clear()
+
+        assert list(blobs.keys("")) == ["intake/con_1/0"]
+        blobs.put("intake/con_1/1", b"y")
 
     def test_ping_leaves_no_key_of_a_service(self, blobs: Blobs) -> None:
         blobs.ping()

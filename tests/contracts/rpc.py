@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 
 import grpc
 import pytest
@@ -28,6 +29,7 @@ class Servicer(SearchServicer):
     def __init__(self):
         self.seen = []
         self.release = threading.Event()
+        self.onward = None  # asks another service
 
     def Find(self, request, context):
         self.seen.append(person_of(context))
@@ -38,6 +40,8 @@ class Servicer(SearchServicer):
                 raise Conflict("Changed meanwhile.", detail=b"\x01\xff\x00now")
             case "broken":
                 raise ValueError("secret detail")
+            case "onward":
+                return self.onward()
             case "slow":
                 self.release.wait(5)
             case "large":
@@ -148,6 +152,32 @@ class RpcContract:
 
         assert sent.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert len(found.degraded_reason) == MAX_MESSAGE_BYTES + 1
+
+    def test_calls_that_call_on_finish_though_each_service_has_two_threads(self, servicer, clock):
+        """Three services in a row, eight calls at once: whoever waited for a thread of its own caller would never end."""
+        servicers = [servicer, Servicer(), Servicer()]
+        caller, answers = Caller(service="desk", keys=self.keys, clock=clock), []
+        with ExitStack() as stack:
+            guards = [
+                Guard(service="search", keys=self.keys, clock=clock, calls=call_counter(CollectorRegistry()))
+                for _ in servicers
+            ]
+            first, second, third = (
+                SearchStub(stack.enter_context(self.channel(*one))) for one in zip(guards, servicers, strict=True)
+            )
+
+            def ask(stub, query):
+                return caller.invoke(stub.Find, pb.FindRequest(query=query), person=READER, timeout_s=10.0)
+
+            servicers[0].onward = lambda: ask(second, "onward")
+            servicers[1].onward = lambda: ask(third, "end")
+            threads = [threading.Thread(target=lambda: answers.append(ask(first, "onward").total)) for _ in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(20)
+
+        assert answers == [3] * 8
 
     def test_a_call_inside_a_transaction_is_refused(self, stub, caller):
         uow_guard.enter("tickets")

@@ -33,6 +33,7 @@ class Outcome:
     met: list[str] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
     ready_s: list[float] = field(default_factory=list)
+    ready_cpu_s: list[float] = field(default_factory=list)
     wall_s: float = 0.0
     violations: list[str] = field(default_factory=list)
 
@@ -80,7 +81,7 @@ def live_through(
             traffic.feed(everything[place * share : (place + 1) * share])
             _one_life(one, traffic, point, outcome, 0.3 + 1.2 * chance.random())
         traffic.feed(everything[len(armed) * share :])
-        _note_start(outcome, one.start())
+        _note_start(one, outcome, one.start())
         traffic.up.set()
         wait_until(traffic.idle, _ALL_S)
         traffic.again(chance.sample(everything, len(everything) // 20) + traffic.returning())
@@ -98,7 +99,7 @@ def live_through(
 def _one_life(one: Installation, traffic: Traffic, point: str, outcome: Outcome, moment_s: float) -> None:
     """From a start to a kill: at the point, or, without one, after `moment_s`."""
     ready = one.start(point)
-    _note_start(outcome, ready)
+    _note_start(one, outcome, ready)
     traffic.up.set()
     end = time.monotonic() + (_LIFE_S if point else moment_s)
     wait_until(lambda: one.ended() or time.monotonic() > end, _LIFE_S + 5)
@@ -112,6 +113,7 @@ def _one_life(one: Installation, traffic: Traffic, point: str, outcome: Outcome,
     outcome.kills += 1
 
 
-def _note_start(outcome: Outcome, ready_s: float | None) -> None:
+def _note_start(one: Installation, outcome: Outcome, ready_s: float | None) -> None:
     if ready_s is not None:
         outcome.ready_s.append(ready_s)
+        outcome.ready_cpu_s.append(one.spent_s())

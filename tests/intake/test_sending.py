@@ -197,6 +197,19 @@ def test_killed_after_the_claim_is_sent_by_the_next_process(world: World) -> Non
     assert world.delivery("int_1").state is State.SENT
 
 
+def test_a_sender_that_wakes_up_after_another_took_over_sends_nothing(world: World) -> None:
+    channel = fake(world, "api", good)
+    world.ask(reply(world))
+    claimed = take(world)
+    world.senders[0]._lease._lease = None
+    world.send_all()
+
+    world.senders[1]._send(claimed)
+
+    assert len(channel.sent) == 1
+    assert world.delivery("int_1").state is State.SENT
+
+
 def test_killed_on_the_wire_is_unknown_to_the_next_process(world: World) -> None:
     channel = fake(world, "api", good)
     world.ask(reply(world))
@@ -210,13 +223,17 @@ def test_killed_on_the_wire_is_unknown_to_the_next_process(world: World) -> None
     assert world.delivery("int_1").state is State.UNKNOWN
 
 
-def test_a_send_that_hangs_past_its_claim_is_unknown_and_its_late_receipt_settles_it(world: World) -> None:
+@pytest.mark.parametrize("step_s", [10, deliver.CLAIM_S + 1], ids=["lease kept", "lease lost"])
+def test_a_send_that_hangs_past_its_claim_is_unknown_and_its_late_receipt_settles_it(
+    world: World, step_s: float
+) -> None:
     fake(world, "api", good)
     world.ask(reply(world))
     claimed = take(world)
     begun = world.parts.database.write(lambda uow: deliver.begin(uow, claimed, now_us=1))
-    world.clock.advance(seconds=deliver.CLAIM_S + 1)
-    world.send_all()
+    for _ in range(int(deliver.CLAIM_S // step_s) + 1):
+        world.clock.advance(seconds=step_s)
+        world.send_all()
     hung = world.delivery("int_1").state
 
     world.parts.database.write(lambda uow: deliver.end(uow, begun, deliver.sent(Receipt("<late@x>")), now_us=2))

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from services.kit.application import Application
 from services.kit.blobs import FolderBlobs
+from services.kit.config import Settings
 from services.kit.errors import Unavailable
 from tests.contracts.blobs import BlobsContract
 
@@ -34,6 +36,16 @@ def test_a_blob_and_every_folder_on_its_way_are_synced_before_put_returns(
 
     assert synced[0].startswith("blobs/.parts/")
     assert set(synced[1:]) >= {"blobs/intake/con_1", "blobs/intake", "blobs"}
+
+
+def test_what_a_killed_process_left_half_written_goes_with_the_next_start(tmp_path: Path) -> None:
+    left = [tmp_path / "blobs" / ".parts" / "half", tmp_path / "spool" / "half"]
+    for path in left:
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"x")
+
+    with Application(Settings(data=tmp_path)):
+        assert [path for path in left if path.exists()] == []
 
 
 def test_what_cannot_be_stored_is_unavailable_and_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import random
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 
 from google.protobuf.message import Message
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ascolto.common.v1.envelope_pb2 import Envelope
 from ascolto.tickets.v1 import events_pb2 as pb
 from services.kit import topics
 from services.kit.db.sql import Sql
 from services.kit.ids import new_id
+from services.kit.inbox import note_erasure
+from services.search.ports import Page
 from tests.search.world import World
 
 TICKETS = ("tkt_a", "tkt_b", "tkt_c")
@@ -129,11 +133,61 @@ def test_a_tombstone_wins_over_a_late_creation(world: World) -> None:
     world.log.append(
         topics.TICKETS, pb.InteractionChanged(interaction=interaction, ticket=world.owner.tickets["tkt_a"])
     )
-    world.log.append(topics.TICKETS, created)
+    world.indexer.run_once()
 
+    world.log.append(topics.TICKETS, created)
     world.indexer.run_once()
 
     assert world.find("segreto").found.total == 0
+
+
+def test_a_page_read_before_a_change_and_written_after_it_does_not_undo_it(world: World) -> None:
+    world.ready()
+    world.say("tkt_a", "prima", id_="int_1")
+    world.indexer.run_once()
+    interaction, ticket = world.owner.interactions["int_1"], world.owner.tickets["tkt_a"]
+
+    def change_once() -> None:
+        world.owner.after_page = None
+        interaction.text, interaction.rev = "seconda", world.owner.next_rev()
+        ticket.state, ticket.rev = pb.STATE_SOLVED, world.owner.next_rev()
+        world.log.append(topics.TICKETS, pb.InteractionChanged(interaction=interaction, ticket=ticket))
+        world.indexer.run_once()
+
+    read = world.owner.scan
+
+    def scan(what: str, after_rev: int, limit: int) -> Page:
+        world.owner.after_page = change_once if what == "interactions" and interaction.text == "prima" else None
+        return read(what, after_rev, limit)
+
+    world.owner.scan = scan  # type: ignore[method-assign]  # the same pages, with a change between reading and writing
+    world.generations.wanted.set()
+    world.rebuilder.run_once()
+
+    assert interaction.text == "seconda"
+    assert world.indexed() == world.owner.expected()
+
+
+def test_what_was_erased_stays_erased_though_its_events_come_again(world: World) -> None:
+    world.ready()
+    until = world.clock.now()
+    world.database.write(lambda uow: note_erasure(uow, b"somebody", int(until.timestamp() * 1_000_000)))
+
+    for id_, subject, received in (
+        ("int_old", b"somebody", until),
+        ("int_other", b"another", until),
+        ("int_new", b"somebody", until + timedelta(seconds=1)),
+    ):
+        event = world.message("tkt_a", "segreto", id_=id_)
+        envelope = Envelope(
+            event_id=new_id("evt"), kind="InteractionRecorded", payload=event.SerializeToString(), subject=subject
+        )
+        envelope.received_at.FromDatetime(received)
+        world.log.append(topics.TICKETS, event, data=envelope.SerializeToString())
+    world.indexer.run_once()
+
+    found = {row.document.id for row in world.find("segreto").found.rows}
+    assert found == {"int_other", "int_new"}
 
 
 def test_a_batch_repeated_after_a_crash_changes_nothing(world: World) -> None:

@@ -210,7 +210,7 @@ class ApiChannel:
     def parse(self, raw: RawContact, account: Account, *, budget_s: float) -> Sequence[Inbound]:
         """One contact. Raises `Unparsable`."""
         del account, budget_s
-        return [decode(raw.body, now=raw.received_at or self._tools.clock.now())]
+        return [decode(bytes(raw.body), now=raw.received_at or self._tools.clock.now())]
 
     def send(self, outbound: Outbound, account: Account) -> Receipt:
         """Posts the answer, signed, with the delivery's id as `webhook-id` on every attempt; without a URL it is kept."""

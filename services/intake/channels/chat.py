@@ -60,7 +60,7 @@ class ChatChannel:
         """One message. Raises `Unparsable` with the field at fault."""
         del account, budget_s
         try:
-            message = _DECODER.decode(raw.body)
+            message = _DECODER.decode(bytes(raw.body))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Unparsable(f"The message cannot be read: {error}.", field="body") from error
         if not message.text.strip():

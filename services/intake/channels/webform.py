@@ -79,7 +79,7 @@ class WebformChannel:
         """One submission, one inbound. Raises `Unparsable` with the field at fault; never anything else."""
         del account, budget_s
         try:
-            form = _DECODER.decode(raw.body)
+            form = _DECODER.decode(bytes(raw.body))
         except msgspec.ValidationError as error:
             found = _FIELD.search(str(error))
             field = found[1] if found else "body"

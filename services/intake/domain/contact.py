@@ -6,6 +6,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 
 class Automatic(enum.Enum):
@@ -55,13 +56,21 @@ class Identity:
     verified: bool = False
 
 
+class Content(Protocol):
+    """Bytes wherever they lie: in memory, or in a file when they are too many (`kit.spool`)."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, wanted: slice, /) -> bytes: ...
+    def __bytes__(self) -> bytes: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Attachment:
     """A file as the sender named it; nothing in it is trusted."""
 
     name: str
     media_type: str
-    data: bytes
+    data: Content
     content_id: str = ""
 
 
@@ -86,7 +95,7 @@ class RawContact:
 
     account_id: str
     transport_key: str
-    body: bytes
+    body: Content
     media_type: str = "application/octet-stream"
     meta: Mapping[str, str] = field(default_factory=dict)
     received_at: datetime | None = None  # None: now

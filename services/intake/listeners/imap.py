@@ -19,9 +19,11 @@ from imapclient import IMAPClient
 from imapclient.exceptions import IMAPClientError, LoginError
 
 from services.intake.mail import keys, limits
+from services.intake.parser_process import SUSPECT_BYTES
 from services.intake.ports import Account, Feed, Mode, RawContact
 from services.kit.clock import Clock
 from services.kit.errors import Invalid, Unavailable
+from services.kit.spool import Content, Spool
 
 _TIMEOUT_S = 60.0
 _IDLE_S = 300.0  # re-issued well before the 29 minutes of the RFC: routers forget quiet connections earlier
@@ -30,7 +32,9 @@ _BATCH = 200  # mails whose sizes are asked for at once
 _BATCH_BYTES = 8 * 1024 * 1024
 _OLD = timedelta(days=2)  # mail older than this at the first look is imported: it opens tickets, it notifies nobody
 _NOWHERE = (0, 0, 0)
+_BODY = b"BODY[]"
 _HEADER_ONLY = b"BODY[HEADER]"
+_PIECE_BYTES = 1024 * 1024  # of a large mail, asked for at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,8 @@ class _Folder:
 class Poller:
     """Brings a mailbox's mail in until stopped."""
 
-    def __init__(self, mailbox: Mailbox, account_id: str, feed: Feed, clock: Clock) -> None:
+    def __init__(self, mailbox: Mailbox, account_id: str, feed: Feed, clock: Clock, spool: Spool) -> None:
+        self._spool = spool
         self._mailbox = mailbox
         self._account_id = account_id
         self._feed = feed
@@ -177,30 +182,47 @@ class Poller:
 
     def _take(self, client: Any, group: Sequence[tuple[int, int, datetime | None]], *, backlog: int) -> None:
         now = self._clock.now()
-        small = [uid for uid, size, _when in group if size <= limits.RAW_BYTES]
-        large = [uid for uid, size, _when in group if size > limits.RAW_BYTES]
+        small = [uid for uid, size, _when in group if size <= SUSPECT_BYTES]
+        large = [uid for uid, size, _when in group if SUSPECT_BYTES < size <= limits.RAW_BYTES]
+        too_large = [uid for uid, size, _when in group if size > limits.RAW_BYTES]
         bodies: dict[int, Any] = {}
         if small:
             bodies.update(client.fetch(small, ["BODY.PEEK[]"]))
-        if large:
-            bodies.update(client.fetch(large, ["BODY.PEEK[HEADER]"]))
+        bodies.update({uid: {_BODY: self._in_pieces(client, uid)} for uid in large})
+        if too_large:
+            bodies.update(client.fetch(too_large, ["BODY.PEEK[HEADER]"]))
         raws: list[RawContact] = []
         for uid, _size, when in group:
             parts = bodies.get(uid, {})
-            body = parts.get(b"BODY[]") or parts.get(_HEADER_ONLY)
+            body = parts.get(_BODY) or parts.get(_HEADER_ONLY)
             if not body:
                 continue  # deleted between the search and the fetch
             old = uid < backlog and when is not None and now - when > _OLD
             raws.append(
                 RawContact(
                     account_id=self._account_id, transport_key=keys.transport_key(body), body=body, media_type="message/rfc822",
-                    meta={"truncated": "1"} if b"BODY[]" not in parts else {}, received_at=when if old else None,
+                    meta={"truncated": "1"} if _BODY not in parts else {}, received_at=when if old else None,
                     mode=Mode.IMPORT if old else Mode.LIVE,
                 )
             )  # fmt: skip
         for accepted in self._feed.accept(raws) if raws else []:
             if accepted.error:
                 raise Unavailable(accepted.error)
+
+    def _in_pieces(self, client: Any, uid: int) -> Content:
+        """A large mail, without holding it; empty when it was deleted meanwhile. Source: RFC 9051, section 6.4.5."""
+        writer = self._spool.writer(in_memory=SUSPECT_BYTES)
+        while writer.size <= limits.RAW_BYTES:
+            told = client.fetch([uid], [f"BODY.PEEK[]<{writer.size}.{_PIECE_BYTES}>"]).get(uid, {})
+            name = b"BODY[]<%d>" % writer.size
+            if name not in told:
+                writer.close()
+                return b""
+            piece = told[name] or b""
+            writer.write(piece)
+            if len(piece) < _PIECE_BYTES:
+                break
+        return writer.content()
 
 
 def _groups(client: Any, uids: Sequence[int]) -> Iterator[list[tuple[int, int, datetime | None]]]:

@@ -23,16 +23,18 @@ from typing import Any
 from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from services.intake.listeners.smtp_data import NO_ROOM, SpoolingSmtp
 from services.intake.mail import keys, limits
 from services.intake.mail.tokens import is_bounce_address
+from services.intake.parser_process import SUSPECT_BYTES
 from services.intake.ports import Door, RawContact, Route
 from services.kit import log
 from services.kit.config import HostPort
 from services.kit.errors import AscoltoError, Forbidden, Unavailable
 from services.kit.http import bind
+from services.kit.spool import Content, Spool, SpoolWriter
 
 _log = log.logger("intake")
-_LINE_BYTES = 1024 * 1024  # RFC 5321 says 1,000; a refusal of longer ones would be permanent and lose the mail
 _RECIPIENTS = 1_000
 _SESSION_S = 300.0  # silence after which a session is closed (RFC 5321, section 4.5.3.2.7)
 _GATHER = 100  # mails of parallel sessions handed over in one call
@@ -44,6 +46,7 @@ class ListenerOptions:
     """How to listen. `per_minute` limits one outside address; loopback is bounded by back-pressure alone."""
 
     where: HostPort
+    spool: Spool
     lmtp: bool = False
     host_name: str = "localhost"
     per_minute: int = 120
@@ -93,7 +96,7 @@ class SmtpListener:
 
 
 def _protocol(handler: Handler, options: ListenerOptions, loop: asyncio.AbstractEventLoop) -> asyncio.Protocol:
-    kind: Any = _Lmtp if options.lmtp else _Smtp
+    kind: Any = _Lmtp if options.lmtp else SpoolingSmtp
     protocol: asyncio.Protocol = kind(
         handler,
         data_size_limit=options.max_bytes,
@@ -108,12 +111,8 @@ def _protocol(handler: Handler, options: ListenerOptions, loop: asyncio.Abstract
     return protocol
 
 
-class _Smtp(SMTP):
-    line_length_limit = _LINE_BYTES
-
-
-class _Lmtp(LMTP):
-    line_length_limit = _LINE_BYTES
+class _Lmtp(SpoolingSmtp, LMTP):
+    """The same under LMTP's greeting."""
 
 
 class _Rate:
@@ -161,28 +160,30 @@ class Handler:
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 (as above)
+    def writer(self, session: Session, envelope: Envelope) -> SpoolWriter:
+        """Where a mail is gathered, our trace lines before it. What is large for the parser does not stay in memory."""
+        writer = self._options.spool.writer(in_memory=SUSPECT_BYTES)
+        writer.write(_trace(session, envelope, _peer(session), self._options))
+        return writer
+
+    async def take(self, session: Session, envelope: Envelope, writer: SpoolWriter) -> str:
         """Stores the mail for each account it is for; answers after the commit. A failure of ours never answers 5xx."""
         try:
-            answer = await self._take(session, envelope)
+            return await self._take(session, envelope, writer.content())
         except Forbidden as error:
-            answer = f"550 5.2.1 {_clean(error.message)}"
+            return f"550 5.2.1 {_clean(error.message)}"
         except Unavailable:
-            answer = "452 4.3.1 Storage is not available now, try again later"
+            return NO_ROOM
         except Exception as error:  # noqa: BLE001 (the library would answer 500, and the sender would give up)
             _log.error("smtp.failed", error=type(error).__name__)
-            answer = "451 4.3.0 It could not be stored, try again later"
-        if isinstance(server, LMTP):
-            return "\r\n".join([answer] * len(envelope.rcpt_tos))
-        return answer
+            return "451 4.3.0 It could not be stored, try again later"
 
-    async def _take(self, session: Session, envelope: Envelope) -> str:
+    async def _take(self, session: Session, envelope: Envelope, raw: Content) -> str:
         began = time.monotonic()
-        raw = envelope.content if isinstance(envelope.content, bytes) else b""
-        peer = str(session.peer[0]) if session.peer else ""
+        peer = _peer(session)
         if not _is_loopback(peer) and not self._rate.allows(peer):
             return "450 4.7.1 Too many mails from your address, try again in a minute"
-        if keys.hops(raw) > limits.RECEIVED:
+        if keys.hops(raw) > limits.RECEIVED + 1:  # one is ours
             return "554 5.4.6 Too many hops, this mail goes in circles"
         loop = asyncio.get_running_loop()
         contacts = await loop.run_in_executor(self._pool, self._contacts, raw, session, envelope, peer)
@@ -192,7 +193,7 @@ class Handler:
         _log.info("smtp.accepted", duration_ms=round((time.monotonic() - began) * 1000, 1), accounts=len(contacts), size_bytes=len(raw))  # fmt: skip
         return "250 2.0.0 OK, it is stored"
 
-    def _contacts(self, raw: bytes, session: Session, envelope: Envelope, peer: str) -> list[RawContact]:
+    def _contacts(self, raw: Content, session: Session, envelope: Envelope, peer: str) -> list[RawContact]:
         """One raw contact for each account among the recipients; a bounce address goes to the first account there."""
         by_account: dict[str, list[str]] = {}
         for address in envelope.rcpt_tos:
@@ -201,10 +202,9 @@ class Handler:
                 by_account.setdefault(route.account_id or _first(routes), []).append(address)
         key = keys.transport_key(raw)
         sender = envelope.mail_from or ""
-        body = _trace(session, envelope, peer, self._options) + raw
         return [
             RawContact(
-                account_id=account_id, transport_key=key, body=body, media_type="message/rfc822",
+                account_id=account_id, transport_key=key, body=raw, media_type="message/rfc822",
                 meta={"mail_from": sender[:_MAIL_CHARS], "rcpt_to": " ".join(addresses)[:20_000], "peer": peer, "helo": (session.host_name or "")[:255]},
             )
             for account_id, addresses in by_account.items()
@@ -261,6 +261,10 @@ class Handler:
 
 def _first(routes: Sequence[Route]) -> str:
     return next((route.account_id for route in routes if route.account_id), "")
+
+
+def _peer(session: Session) -> str:
+    return str(session.peer[0]) if session.peer else ""
 
 
 def _is_loopback(peer: str) -> bool:

@@ -212,7 +212,7 @@ def _file(one: MailFile, at: int) -> bytes:
     name = file_name(one.name, kind, at)
     plain = re.sub(r"[^A-Za-z0-9._ -]", "_", name)[:60] or "file"
     pieces = _continued(name)
-    data = base64.encodebytes(one.content).replace(b"\n", b"\r\n")
+    data = base64.encodebytes(bytes(one.content)).replace(b"\n", b"\r\n")
     head = f'Content-Type: {kind}\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: attachment;\r\n filename="{plain}"{pieces}\r\n'
     return head.encode("ascii") + b"\r\n" + data
 

@@ -15,11 +15,14 @@ from fast_mail_parser import DecodeError, ParseError, PyLazyMimePart, parse_emai
 
 from services.intake.mail import charsets, limits, transfer
 from services.intake.mail.headers import Headers, lenient_base64, octets, parameters, words
+from services.intake.mail.lift import Lifted
 from services.intake.mail.parsed import MailFile, Unparsable
+from services.kit.spool import Spooled
 
 _HIDDEN = frozenset({"application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"})
 _TNEF = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
 _REPORTS = frozenset({"message/delivery-status", "message/feedback-report", "message/global-delivery-status"})
+_TEXT_BYTES = 4 * limits.TEXT_CHARS + 4  # more of a spooled text is not read: it would be cut in any charset
 _REACTION = "text/vnd.google.email-reaction+json"
 
 
@@ -38,8 +41,11 @@ class Body:
     parts: int = 0
 
 
-def read(raw: bytes, headers: Headers) -> Body:
-    """The body of a mail. Raises `Unparsable` over the limits of depth and parts, or when no parser reads it."""
+def read(raw: bytes, headers: Headers, lifted: Lifted | None = None) -> Body:
+    """The body of a mail, whose large files may be in `lifted`.
+
+    Raises `Unparsable` over the limits of depth and parts, or when no parser reads it.
+    """
     body = Body()
     if len(raw) > limits.RAW_BYTES:
         raise Unparsable(f"the mail is larger than {limits.RAW_BYTES // 1024 // 1024} MiB")
@@ -49,16 +55,17 @@ def read(raw: bytes, headers: Headers) -> Body:
         if "depth" in str(error) or "nest" in str(error) or "recursion" in str(error):
             raise Unparsable(f"parts are nested more than {limits.DEPTH} deep") from error
         body.flags["read leniently"] = None
-        _Walk(raw, body).lenient(headers)
+        _Walk(raw, body, lifted).lenient(headers)
         return body
-    _Walk(raw, body).node(root, headers, depth=0, alternative=False)
+    _Walk(raw, body, lifted).node(root, headers, depth=0, alternative=False)
     return body
 
 
 class _Walk:
-    def __init__(self, raw: bytes, body: Body) -> None:
+    def __init__(self, raw: bytes, body: Body, lifted: Lifted | None) -> None:
         self._raw = raw
         self._body = body
+        self._lifted = lifted
         self._leaf = -1
         self._stdlib: list[Message] | None = None
 
@@ -105,7 +112,7 @@ class _Walk:
         inner = part.children[0].headers if part.children else {}
         subject = next((values[0] for name, values in inner.items() if name.lower() == "subject" and values), "")
         if not self._body.original:
-            self._body.original = content
+            self._body.original = content[: limits.HEADER_BYTES]
         self._file(
             MailFile(
                 name=f"{subject[:100]}.eml" if subject else "", media_type=kind or "message/rfc822", content=content
@@ -123,11 +130,11 @@ class _Walk:
         if is_text and disposition != "attachment" and not (name and kind == "text/plain" and disposition):
             self._text(content, kind, options)
         elif kind in _REPORTS:
-            self._body.report = charsets.decode(content)[0].replace("\r\n", "\n")
+            self._body.report = charsets.decode(content[:])[0].replace("\r\n", "\n")
         elif kind == "text/rfc822-headers" and not self._body.original:
-            self._body.original = content
+            self._body.original = content[: limits.HEADER_BYTES]
         elif kind in _TNEF or name.lower() == "winmail.dat":
-            self._tnef(content, name, kind)
+            self._tnef(content[:], name, kind)
         elif kind == _REACTION:
             self._body.reaction = content[:2_000]
         elif kind == "text/x-amp-html":
@@ -141,7 +148,8 @@ class _Walk:
             inline = bool(content_id) or (disposition == "inline" and kind.startswith("image/"))
             self._file(MailFile(name=name, media_type=kind, content=content, content_id=content_id, inline=inline))
 
-    def _text(self, content: bytes, kind: str, options: dict[str, str]) -> None:
+    def _text(self, whole: bytes | Spooled, kind: str, options: dict[str, str]) -> None:
+        content = whole[:_TEXT_BYTES] if isinstance(whole, Spooled) else whole
         label = options.get("charset", "")
         if not label and kind == "text/html":
             label = _meta_charset(content)
@@ -151,9 +159,9 @@ class _Walk:
         if "\r" in text:
             text = text.replace("\r\n", "\n").replace("\r", "\n")
         if kind == "text/html":
-            if len(content) > limits.HTML_BYTES:
+            if len(whole) > limits.HTML_BYTES:
                 self._body.flags["the formatted text is too large to show"] = None
-                self._file(MailFile(name="message.html", media_type="text/html", content=content))
+                self._file(MailFile(name="message.html", media_type="text/html", content=whole))
             else:
                 self._body.htmls.append(text)
             return
@@ -192,12 +200,13 @@ class _Walk:
         )
         files.append(MailFile(name=name, media_type=media_type[:120], content=one.content, content_id=one.content_id[:250], inline=one.inline))  # fmt: skip
 
-    def _bytes(self, part: PyLazyMimePart) -> bytes:
+    def _bytes(self, part: PyLazyMimePart) -> bytes | Spooled:
         try:
-            return part.content or b""
+            content = part.content or b""
         except DecodeError:
             self._body.flags["a part was damaged"] = None
-            return self._leniently()
+            content = self._leniently()
+        return self._lifted.restored(content) if self._lifted else content
 
     def _leniently(self) -> bytes:
         """The present leaf's bytes by way of the standard library's tree, which keeps them encoded."""
@@ -219,7 +228,9 @@ class _Walk:
             if one.is_multipart():
                 continue
             _token, options = parameters(str(one.get("Content-Type", "")))
-            content = _lenient_bytes(one)
+            content: bytes | Spooled = _lenient_bytes(one)
+            if self._lifted:
+                content = self._lifted.restored(_lenient_bytes(one))
             if (
                 kind in {"text/plain", "text/html"}
                 and "attachment" not in str(one.get("Content-Disposition", "")).lower()

@@ -11,8 +11,10 @@ import re
 from services.intake.mail import addresses, automatic, bounce, html, language, mime, quotes, subject
 from services.intake.mail import headers as head
 from services.intake.mail.headers import Headers
+from services.intake.mail.lift import Lifted
 from services.intake.mail.parsed import Address, Automatic, Bounce, MailFile, ParsedMail, Unparsable
 from services.intake.mail.transfer import file_name
+from services.kit.spool import Content
 
 _ROUTES = (
     "delivered-to",
@@ -27,13 +29,15 @@ _ONCE = ("from", "subject", "message-id", "date", "to", "reply-to")
 _CID = re.compile(r'src="cid:([^"]{1,250})"')
 
 
-def parse_mail(raw: bytes) -> ParsedMail:
+def parse_mail(raw: bytes, lifted: Lifted | None = None) -> ParsedMail:
     """Everything a mail says. Raises `Unparsable` with a reason for people, and nothing else.
+
+    `lifted` holds what was taken out of `raw` (`lift`), which must be that mail's.
 
     Source: RFC 5322, 2045 to 2049, 2047, 2231, 3834, 3464, 5965, 3676, 6532.
     """
     try:
-        return _parse(raw)
+        return _parse(raw, lifted)
     except Unparsable:
         raise
     except RecursionError as error:
@@ -42,7 +46,7 @@ def parse_mail(raw: bytes) -> ParsedMail:
         raise Unparsable(f"the parser failed on it ({type(error).__name__})") from error
 
 
-def outline(raw: bytes, reason: str) -> ParsedMail:
+def outline(raw: Content, reason: str) -> ParsedMail:
     """What the first header lines say of a mail that cannot be read: who, when, which thread. Never raises.
 
     The result says `not_rendered=reason`; bounded work, safe to do outside the parser process.
@@ -56,13 +60,13 @@ def outline(raw: bytes, reason: str) -> ParsedMail:
     return ParsedMail(**values)
 
 
-def _parse(raw: bytes) -> ParsedMail:
+def _parse(raw: bytes, lifted: Lifted | None) -> ParsedMail:
     if not raw.strip(b"\r\n \t\x00"):
         raise Unparsable("it is empty")
     headers = head.read(raw)
     if not headers.fields:
         raise Unparsable("it has no headers: it is not a mail")
-    body = mime.read(raw, headers)
+    body = mime.read(raw, headers, lifted)
     flags = list(body.flags)
     flags += [f"{name} is there more than once" for name in _ONCE if headers.count(name) > 1]
     mail = _addressed(headers, flags=tuple(flags))

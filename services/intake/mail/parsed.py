@@ -6,6 +6,8 @@ import enum
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from services.kit.spool import Spooled
+
 
 class Unparsable(Exception):
     """No parser understands this mail, or not within the limits. `reason` is for people; the raw bytes are kept."""
@@ -52,7 +54,7 @@ class MailFile:
 
     name: str
     media_type: str
-    content: bytes
+    content: bytes | Spooled
     content_id: str = ""
     inline: bool = False
 

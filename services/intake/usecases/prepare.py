@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +13,7 @@ from services.intake.domain.contact import Act, Attachment, Inbound, RawContact,
 from services.intake.domain.delivery import Delivery
 from services.intake.ports import OverBudget, Unparsable
 from services.intake.usecases.directory import Directory
-from services.kit import log, privacy
+from services.kit import log, privacy, spool
 from services.kit.blobs import Blobs
 from services.kit.clock import Clock
 from services.kit.errors import Invalid
@@ -182,9 +181,9 @@ class Preparer:
     def _keep(self, key: str, file: Attachment, *, inline: bool = False) -> wire.StoredFile:
         name = file.name.replace("\x00", "")[:_NAME_CHARS]
         media_type = file.media_type[:_NAME_CHARS] or "application/octet-stream"
-        digest = hashlib.sha256(file.data).hexdigest()
+        digest = spool.sha256(file.data)
         if inline:
-            return wire.StoredFile(name, media_type, len(file.data), digest, inline=file.data)
+            return wire.StoredFile(name, media_type, len(file.data), digest, inline=bytes(file.data))
         self._blobs.put(key, file.data)
         return wire.StoredFile(
             name, media_type, len(file.data), digest, key=key, content_id=file.content_id[:_NAME_CHARS]
@@ -198,7 +197,7 @@ class Preparer:
             self._blobs.put(key, raw.body)
             return wire.StoredFile(_raw_name(raw), raw.media_type, size, key=key)
         if wanted and not pending:
-            return wire.StoredFile(_raw_name(raw), raw.media_type, size, inline=raw.body)
+            return wire.StoredFile(_raw_name(raw), raw.media_type, size, inline=bytes(raw.body))
         return None
 
 
@@ -218,7 +217,7 @@ def _raw_row(prepared: Prepared, raw: RawContact, file: wire.StoredFile | None) 
         "id": prepared.raw_id,
         "raw_key": prepared.raw_key,
         "account_id": prepared.account.id,
-        "body": b"" if in_blob else raw.body,
+        "body": b"" if in_blob else bytes(raw.body),
         "blob_key": in_blob,
         "media_type": raw.media_type,
         "meta": _meta(raw.meta),

@@ -127,7 +127,7 @@ class Replayer:
         return RawContact(
             account_id=row.account_id,
             transport_key=row.raw_key.partition("|")[2],
-            body=self._blobs.get(row.blob_key) if row.blob_key else row.body,
+            body=self._blobs.fetch(row.blob_key) if row.blob_key else row.body,
             media_type=row.media_type,
             meta=json.loads(row.meta),
             received_at=wire.moment(row.received_us),

@@ -14,14 +14,15 @@ from services.intake.mail import limits
 from services.intake.mail.parse import parse_mail
 from services.intake.mail.parsed import ParsedMail, Unparsable
 from services.intake.parser_process import TOO_COSTLY, MailParser, TooSlow
+from services.kit.spool import Spool
 
 HEAD = b"From: Mara <mara@example.org>\nSubject: bomba\nMessage-ID: <b@example.org>\n"
 PLAIN = HEAD + b"\nciao, tutto bene"
 
 
 @pytest.fixture(scope="module")
-def parser():
-    made = MailParser()
+def parser(tmp_path_factory):
+    made = MailParser(Spool(tmp_path_factory.mktemp("spool")))
     made.parse(PLAIN)
     yield made
     made.close()
@@ -96,8 +97,8 @@ def test_a_mail_that_burns_its_time_is_given_up_and_its_neighbours_are_parsed(pa
     assert isinstance(last, ParsedMail)
 
 
-def test_a_mail_that_wants_all_memory_is_given_up():
-    small = MailParser(memory_bytes=40 * 1024 * 1024)
+def test_a_mail_that_wants_all_memory_is_given_up(tmp_path):
+    small = MailParser(Spool(tmp_path), memory_bytes=40 * 1024 * 1024)
     big = (
         HEAD
         + b"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: application/pdf\n\n"
@@ -129,8 +130,8 @@ def test_ordinary_mail_does_not_wait_for_a_suspect(parser):
     assert waited < 1.5
 
 
-def test_a_caller_whose_time_is_up_is_told_so():
-    slow = MailParser(cpu_s=20.0)
+def test_a_caller_whose_time_is_up_is_told_so(tmp_path):
+    slow = MailParser(Spool(tmp_path), cpu_s=20.0)
     slow.parse(PLAIN)
     costly = HEAD + b"Content-Type: text/html\n\n" + b"<a><b><i><div>" * 70_000
 
@@ -150,7 +151,7 @@ def test_a_killed_child_is_replaced(parser):
 
 
 def test_the_child_ends_when_its_parent_is_killed():
-    code = "import sys; from services.intake.parser_process import MailParser; p = MailParser(); p.parse(b'From: a@b.example\\n\\nx'); print(p._ordinary._process.pid, flush=True); sys.stdin.read()"
+    code = "import sys, pathlib; from services.kit.spool import Spool; from services.intake.parser_process import MailParser; p = MailParser(Spool(pathlib.Path())); p.parse(b'From: a@b.example\\n\\nx'); print(p._ordinary._process.pid, flush=True); sys.stdin.read()"
     parent = subprocess.Popen(
         [sys.executable, "-c", code],
         stdin=subprocess.PIPE,

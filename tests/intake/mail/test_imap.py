@@ -18,6 +18,7 @@ from services.intake.listeners.imap import Mailbox, Poller
 from services.intake.ports import Mode
 from services.kit.clock import SystemClock
 from services.kit.errors import Invalid, Unavailable
+from services.kit.spool import Spool, Spooled
 from tests.intake.mail.maillib import MemoryFeed, account, channel, wait_for
 
 DOVECOT = shutil.which("dovecot") or shutil.which("/usr/sbin/dovecot") or ""
@@ -162,6 +163,7 @@ class Reading:
 
     def __init__(self, server: Server, feed: MemoryFeed, **settings: str) -> None:
         self.feed = feed
+        self.spool = Spool(server.base)
         self.mailbox = Mailbox.of(account(**here(server), **settings))
         self.stop = threading.Event()
         self.error: Exception | None = None
@@ -169,7 +171,7 @@ class Reading:
 
     def _run(self) -> None:
         try:
-            Poller(self.mailbox, "acc_1", self.feed, SystemClock()).run(self.stop)
+            Poller(self.mailbox, "acc_1", self.feed, SystemClock(), self.spool).run(self.stop)
         except (Unavailable, Invalid) as error:
             self.error = error
 
@@ -321,6 +323,27 @@ def test_a_backlog_comes_in_batches_at_more_than_a_hundred_a_second(server):
     assert len(set(ids(feed))) == 600
     assert feed.calls >= 3
     assert took < 6
+
+
+def test_a_large_mail_is_read_in_pieces_into_a_file(server):
+    body = b"From: mara@example.org\r\nMessage-ID: <large@example.org>\r\n\r\n" + os.urandom(2_000_000).hex().encode()
+    client = server.client()
+    client.append("INBOX", body)
+    client.append("INBOX", body.replace(b"<large", b"<exact")[: 2 * 1024 * 1024])  # the last piece is empty
+    client.logout()
+    server.deliver("small")
+    feed = MemoryFeed()
+
+    with Reading(server, feed):
+        wait_for(lambda: len(feed.taken) == 3)
+
+    assert sorted(ids(feed)) == ["exact", "large", "small"]
+    assert [isinstance(one.body, Spooled) for one in feed.taken] == [True, True, False]
+    assert [bytes(one.body)[-100:] for one in feed.taken[:2]] == [
+        body[-100:],
+        body[2 * 1024 * 1024 - 100 : 2 * 1024 * 1024],
+    ]
+    assert [len(one.body) for one in feed.taken[:2]] == [len(body), 2 * 1024 * 1024]
 
 
 def test_a_mail_over_the_limit_is_taken_by_its_headers(server, monkeypatch):

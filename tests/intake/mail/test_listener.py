@@ -1,25 +1,33 @@
 """The SMTP and LMTP listener over real sockets: 250 only after the commit, honest refusals, nothing smuggled."""
 
+import re
 import smtplib
 import socket
 import threading
+from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.intake.listeners.smtp import ListenerOptions, SmtpListener, _Rate
+from services.intake.listeners.smtp_data import Text
 from services.intake.mail import keys
 from services.kit.config import HostPort
 from services.kit.errors import Unavailable
+from services.kit.spool import Spool, Spooled
 from tests.intake.mail.maillib import MemoryDoor, wait_for
 
 MAIL = b"From: mara@example.org\r\nMessage-ID: <a@example.org>\r\nSubject: x\r\n\r\nciao\r\n"
 
 
 class Running:
-    def __init__(self, **options):
+    def __init__(self, folder, **options):
         self.door = MemoryDoor()
         self.stop = threading.Event()
-        self.listener = SmtpListener(self.door, ListenerOptions(where=HostPort("127.0.0.1", 0), **options))
+        self.listener = SmtpListener(
+            self.door, ListenerOptions(where=HostPort("127.0.0.1", 0), spool=Spool(folder), **options)
+        )
         self.thread = threading.Thread(target=self.listener.run, args=(self.stop,))
         self.thread.start()
         assert self.listener.ready.wait(10)
@@ -34,8 +42,8 @@ class Running:
 
 
 @pytest.fixture
-def running():
-    made = Running(max_bytes=200_000)
+def running(tmp_path):
+    made = Running(tmp_path, max_bytes=200_000)
     yield made
     made.close()
 
@@ -125,6 +133,86 @@ def test_a_line_longer_than_the_rfc_allows_is_taken(running):
     assert send(running, MAIL + b"y" * 150_000)[0] == 250
 
 
+def test_a_large_mail_lies_in_a_file_as_it_came(tmp_path):
+    running = Running(tmp_path)
+    mail = MAIL + b"".join(b".%d\r\n" % at if at % 7 == 0 else b"%d\r\n" % at for at in range(300_000)) + b".\r\n..\r\n"
+    try:
+        code, _ = send(running, mail)
+        stored = running.door.taken.pop()
+    finally:
+        running.close()
+
+    assert code == 250
+    assert isinstance(stored.body, Spooled)
+    assert bytes(stored.body).partition(b"localhost")[2].partition(b"From:")[2] == mail.partition(b"From:")[2]
+    assert stored.transport_key == keys.transport_key(mail)
+    del stored
+    assert list((tmp_path / "spool").iterdir()) == []
+
+
+def test_a_disk_that_takes_no_large_mail_answers_452_once_it_was_sent(tmp_path):
+    (tmp_path / "spool").write_text("in the way of the folder")
+    running = Running(tmp_path)
+    try:
+        with running.client() as client:
+            client.ehlo()
+            client.mail("mara@example.org")
+            client.rcpt("care@shop.example")
+            large = client.data(MAIL + b"y\r\n" * 1_000_000)[0]
+            client.mail("mara@example.org")
+            client.rcpt("care@shop.example")
+            small = client.data(MAIL)[0]
+    finally:
+        running.close()
+
+    assert (large, small) == (452, 250)
+    assert [bytes(one.body).endswith(MAIL) for one in running.door.taken] == [True]
+
+
+def test_commands_sent_along_with_the_text_are_answered(running):
+    with (
+        socket.create_connection(("127.0.0.1", running.listener.port), timeout=10) as wire,
+        wire.makefile("rb") as file,
+    ):
+        file.readline()
+        for line in (b"EHLO x", b"MAIL FROM:<a@example.org>", b"RCPT TO:<care@shop.example>", b"DATA"):
+            wire.sendall(line + b"\r\n")
+            while file.readline()[3:4] == b"-":
+                pass
+        wire.sendall(MAIL + b".\r\nMAIL FROM:<b@example.org>\r\nRCPT TO:<care@shop.example>\r\nDATA\r\n")
+        answers = [file.readline()[:3] for _ in range(4)]
+        wire.sendall(b".\r\nQUIT\r\n")
+        answers += [file.readline()[:3] for _ in range(2)]
+
+    assert answers == [b"250", b"250", b"250", b"354", b"250", b"221"]
+    assert [one.meta["mail_from"] for one in running.door.taken] == ["a@example.org", "b@example.org"]
+
+
+@given(
+    st.lists(
+        st.sampled_from([b"", b".", b"..", b".x", b"x", b"x.", b"\r", b"\n", b"\r.", b"\n.", b".\r", b"x\r"]),
+        max_size=12,
+    ),
+    st.data(),
+)
+def test_a_text_is_the_same_however_it_comes_in_pieces(lines, data):  # fmt: skip
+    text = b"".join(line + b"\r\n" for line in lines)
+    wire = (
+        b"".join(line + b"\r\n" for line in re.sub(rb"(?m)(\A|(?<=\r\n))\.", b"..", text).split(b"\r\n")[:-1])
+        + b".\r\n"
+    )
+    cuts = sorted(data.draw(st.sets(st.integers(1, max(1, len(wire) - 3)), max_size=8)))
+    reader = Text()
+    out = b""
+
+    for start, end in pairwise([0, *cuts, len(wire)]):
+        assert not reader.ended
+        out += reader.add(wire[start:end])
+
+    assert reader.ended
+    assert out == text
+
+
 def test_a_mail_that_goes_in_circles_is_refused(running):
     code, _ = send(running, b"Received: from a by b\r\n" * 51 + MAIL)
 
@@ -185,8 +273,8 @@ def test_an_outside_address_is_limited_per_minute():
     assert rate.allows("192.0.2.2")
 
 
-def test_lmtp_answers_once_per_recipient():
-    running = Running(lmtp=True)
+def test_lmtp_answers_once_per_recipient(tmp_path):
+    running = Running(tmp_path, lmtp=True)
     try:
         with (
             socket.create_connection(("127.0.0.1", running.listener.port), timeout=10) as wire,
@@ -212,11 +300,12 @@ def test_lmtp_answers_once_per_recipient():
     assert len(running.door.taken) == 1
 
 
-def test_a_port_that_is_taken_is_named():
+def test_a_port_that_is_taken_is_named(tmp_path):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        listener = SmtpListener(MemoryDoor(), ListenerOptions(where=HostPort("127.0.0.1", other.getsockname()[1])))
+        where = HostPort("127.0.0.1", other.getsockname()[1])
+        listener = SmtpListener(MemoryDoor(), ListenerOptions(where=where, spool=Spool(tmp_path)))
 
         with pytest.raises(Unavailable, match="ASCOLTO_SMTP"):
             listener.run(threading.Event())

@@ -31,6 +31,7 @@ from services.intake.ports import (
     Tools,
 )
 from services.kit.errors import AscoltoError, Invalid, Unavailable
+from services.kit.spool import Spool
 
 _CAPABILITIES = Capabilities(
     threading=Threading.MAIL,
@@ -82,7 +83,8 @@ class EmailChannel:
         key = tools.keys.derive("mail-token")
         self._tokens = MailTokens(key)
         self._loop_mark = f"ascolto-{hashlib.sha256(key + b'loop').hexdigest()[:16]}"
-        self._parser = MailParser()
+        self._spool = Spool(tools.data)
+        self._parser = MailParser(self._spool)
 
     def parse(self, raw: RawContact, account: Account, *, budget_s: float) -> Sequence[Inbound]:
         """One mail, one contact. What cannot be read is taken in by its outline, marked with the reason."""
@@ -128,7 +130,7 @@ class EmailChannel:
             reply_to=self._tokens.reply_address(account.address, outbound.ticket_id) if outbound.ticket_id else "",
             in_reply_to=outbound.in_reply_to,
             references=outbound.references,
-            files=tuple(MailFile(name=one.name, media_type=one.media_type, content=one.data) for one in outbound.attachments),
+            files=tuple(MailFile(name=one.name, media_type=one.media_type, content=bytes(one.data)) for one in outbound.attachments),
             automatic=outbound.automatic,
             loop_mark=self._loop_mark,
             language=outbound.language or account.language,
@@ -179,7 +181,7 @@ class EmailChannel:
 
     def listen(self, account: Account, feed: Feed, stop: threading.Event) -> None:
         """Reads the mailbox until `stop`."""
-        imap.Poller(imap.Mailbox.of(account), account.id, feed, self._tools.clock).run(stop)
+        imap.Poller(imap.Mailbox.of(account), account.id, feed, self._tools.clock, self._spool).run(stop)
 
     def close(self) -> None:
         """Ends the parser's processes."""
