@@ -234,7 +234,7 @@ class ApiChannel:
                         {
                             "name": one.name,
                             "media_type": one.media_type,
-                            "content_base64": base64.b64encode(one.data).decode("ascii"),
+                            "content_base64": base64.b64encode(bytes(one.data)).decode("ascii"),
                         }
                         for one in outbound.attachments
                     ],
