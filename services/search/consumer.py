@@ -62,6 +62,9 @@ class Indexer:
         self._generations, self._database, self._log, self._blobs = generations, database, event_log, blobs
         self._clock = clock
         self._next: dict[Place, int] = {}
+        # How many records a place may have beyond its position that the index holds and no version tells of: those of
+        # a batch whose commit was the last thing done. Until they are passed, nothing counts as new.
+        self._doubted: dict[Place, int] = {}
         self._committed_at, self._last = 0.0, 0
         self.handled = 0
         self.paused = ""
@@ -108,6 +111,7 @@ class Indexer:
                     self._register(place, position)
                 found[place] = position
         self._next = found
+        self._doubted = dict.fromkeys(found, _BATCH)
 
     def _register(self, place: Place, position: int) -> None:
         now_us = self._generations.now_us()
@@ -151,11 +155,15 @@ class Indexer:
                     raise
                 except (AscoltoError, DecodeError, ValueError, TypeError, KeyError) as error:
                     parked.append((record, reason_of(error)))
+        doubted, self._doubted = self._doubted, dict.fromkeys(self._next, _BATCH)  # until this batch is stored
         with self._generations.lock:
             with self._database.read() as reader:
                 work = index_changes(reader, changes, self._generations.sources)
+            if any(doubted.get(place) for place in batch):
+                work.fresh.clear()
             self._generations.write(work)
             self._store(batch, work, parked)
+        self._doubted = {place: left - len(batch.get(place, ())) for place, left in doubted.items() if left > 0}
         for record, reason in parked:
             _log.error("index.parked", event_id=record.event_id, kind=record.kind, reason_kind=reason[0])
 

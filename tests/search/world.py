@@ -20,7 +20,7 @@ from services.kit.ids import new_id
 from services.kit.principal import Person
 from services.search import wire
 from services.search.consumer import Indexer
-from services.search.domain.document import Document, with_facts
+from services.search.domain.document import Change, Document, with_facts
 from services.search.index.local import LocalIndex
 from services.search.index.local.schema import VERSION
 from services.search.ports import Page
@@ -101,7 +101,8 @@ class Owner:
             changes = [wire.of_customer(row) for row in page]
         else:
             wanted = {row.ticket_id for row in page}
-            changes = [wire.of_ticket(ticket) for ticket in tickets if ticket.id in wanted]
+            known = [wire.of_ticket(ticket) for ticket in tickets if ticket.id in wanted]
+            changes = [Change(None, made.facts, made.ticket_id) for made in known]
             for row in page:
                 changes += wire.of_interaction(row, None, self.blobs)
         last = page[-1].rev if page else after_rev

@@ -18,6 +18,7 @@ class Work:
     """Documents to write, and versions to remember once the index has committed them."""
 
     documents: list[Document] = field(default_factory=list)
+    fresh: set[str] = field(default_factory=set)  # of documents no version is known of
     versions: list[Version] = field(default_factory=list)
 
 
@@ -34,6 +35,8 @@ def index_changes(reader: Reader, changes: Sequence[Change], sources: Sources) -
         before = known.get(document.id)
         if before is not None and before.rev > document.rev:
             continue
+        if before is None:
+            work.fresh.add(document.id)
         composed = _composed(document, facts)
         work.documents.append(composed)
         work.versions.append(_version(composed, facts))
@@ -52,7 +55,8 @@ def index_changes(reader: Reader, changes: Sequence[Change], sources: Sources) -
 def index_scanned(reader: Reader, changes: Sequence[Change]) -> Work:
     """What a page of an owner's rows puts into an index being built.
 
-    A row older than what an event has told meanwhile is left out: the event wrote the newer one already.
+    A row older than what an event has told meanwhile is left out: the event wrote the newer one already. As fresh
+    counts what no earlier page can have had, as far as stored versions tell: such a page had an older rev.
     """
     newest, news = _newest(changes)
     known = _known(reader, newest, news)
@@ -62,6 +66,8 @@ def index_scanned(reader: Reader, changes: Sequence[Change]) -> Work:
         before = known.get(document.id)
         if before is not None and before.rev > document.rev:
             continue
+        if before is None or before.rev == document.rev:
+            work.fresh.add(document.id)
         composed = _composed(document, facts)
         work.documents.append(composed)
         if before is None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.kit import log
 from services.kit.errors import Unavailable
 from services.kit.uow import Database
-from services.search.domain.document import Change
 from services.search.ports import IndexDamaged, Owners
 from services.search.store.generations import Generation
 from services.search.usecases.apply import Work, index_scanned
@@ -33,6 +31,7 @@ class Rebuilder:
     database: Database
     name: str = "search-rebuild"
     running: bool = False
+    _tried: int = 0
 
     def ensure_running(self) -> None:
         """Rebuilds on a thread of its own when no worker runs: the command line works without the process."""
@@ -62,6 +61,9 @@ class Rebuilder:
         generations = self.generations
         generations.open()
         generation = generations.begin()
+        if generation.id == self._tried:  # pages may be in it that its cursors do not know of
+            generations.told = None
+        self._tried = generation.id
         for what in SCANS:
             if not self._scan(generation, what, stop):
                 return False
@@ -73,6 +75,7 @@ class Rebuilder:
 
     def _scan(self, generation: Generation, what: str, stop: threading.Event | None) -> bool:
         pending = Work()
+        unsaved: set[str] = set()  # documents of pages whose versions are not stored yet
         pages = scanned = 0
         totals = generation.total if generation.cursors else 0
         counted = False
@@ -87,14 +90,17 @@ class Rebuilder:
             with self.generations.lock:
                 with self.database.read() as reader:
                     work = index_scanned(reader, page.changes)
+                told = self.generations.told
+                work.fresh = work.fresh - told - unsaved if told is not None else set()
                 self.generations.write(work, only_building=True, commit=False)
             pending.versions += work.versions
-            scanned += _rows(what, page.changes)
+            unsaved.update(version.id for version in work.versions)
+            scanned += sum(change.document is not None for change in page.changes)
             after = _DONE if page.done else page.last_rev
             pages += 1
             if pages % _PAGES_A_COMMIT == 0 or page.done:
                 self._keep(generation, pending, what, after, scanned)
-                pending, scanned = Work(), 0
+                pending, unsaved, scanned = Work(), set(), 0
             if stop is not None:
                 stop.wait(_BREATH_S)
         return True
@@ -112,8 +118,3 @@ class Rebuilder:
             generation.cursors[what] = after
             generation.documents += scanned
         self.generations.save(generation, pending)
-
-
-def _rows(what: str, changes: Sequence[Change]) -> int:
-    """How many documents a page is; tickets that come along with interactions were counted before."""
-    return sum(change.document is not None and (what != "interactions" or change.facts is None) for change in changes)
