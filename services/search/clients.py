@@ -15,7 +15,7 @@ from services.kit.errors import NotFound
 from services.kit.principal import Person
 from services.kit.rpc.caller import Caller
 from services.search import wire
-from services.search.domain.document import OF_A_TICKET, Change, Document, with_facts
+from services.search.domain.document import OF_A_TICKET, Change, Document, add_facts
 from services.search.ports import Page
 
 CALLS = ("tickets", "social")
@@ -64,7 +64,7 @@ class GrpcOwners:
             for document in wire.documents(wire.of_interaction(interaction, None, self._blobs)):
                 known = facts.get(document.ticket_id)
                 if document.kind in OF_A_TICKET and not document.deleted:
-                    found.append(with_facts(document, known) if known is not None else document)
+                    found.append(add_facts(document, known) if known is not None else document)
         return found
 
     def ticket(self, person: Person, number: int) -> Document | None:
@@ -76,4 +76,4 @@ class GrpcOwners:
             return None
         change = wire.of_ticket(answer.ticket)
         assert change.document is not None, "a ticket is a document"
-        return with_facts(change.document, change.facts) if change.facts is not None else change.document
+        return add_facts(change.document, change.facts) if change.facts is not None else change.document

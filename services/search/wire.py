@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from ascolto.common.v1.envelope_pb2 import Blob, Identity
+from ascolto.common.v1.envelope_pb2 import Blob, Envelope, Identity
 from ascolto.social.v1 import events_pb2 as social
 from ascolto.tickets.v1 import events_pb2 as tickets
 from services.kit import topics
@@ -31,7 +31,7 @@ _MOST_BYTES = 1_000_000  # of one text that are searched
 
 def changes(record: Record, blobs: Blobs) -> list[Change]:
     """What one event says. Raises what protobuf raises for bytes that are none of its own."""
-    return _READERS[record.kind](record.envelope.payload, blobs)
+    return _READERS[record.kind](Envelope.FromString(record.data).payload, blobs)
 
 
 def of_interaction(interaction: tickets.Interaction, ticket: tickets.Ticket | None, blobs: Blobs) -> list[Change]:
@@ -96,7 +96,7 @@ def _interaction(interaction: tickets.Interaction, blobs: Blobs) -> Document:
         language=interaction.language,
         author=author.name or author.value,
         author_id=interaction.author_id,
-        sender=_people((author,)),
+        sender=_person(author),
         recipients=_people((*interaction.to, *interaction.cc)) if interaction.to or interaction.cc else "",
         files=" ".join(blob.name for blob in interaction.attachments) if interaction.attachments else "",
         codes=(author.value,) if author.value else (),
@@ -189,7 +189,11 @@ _READERS: dict[str, Callable[[bytes, Blobs], list[Change]]] = {
 
 
 def _people(identities: Iterable[Identity]) -> str:
-    return " ".join(f"{identity.name} {identity.value}".strip() for identity in identities)
+    return " ".join(map(_person, identities))
+
+
+def _person(identity: Identity) -> str:
+    return f"{identity.name} {identity.value}".strip()
 
 
 def _text(text: str, body: Blob, blobs: Blobs) -> str:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from services.search.domain import words
 
 _MOST = 64
 _LONGEST = 96
+_REMEMBERED = 256  # runs: a ticket and its first message have the same
 _LEAST_DIGITS = 7  # of a phone number
 _TELLTALE = re.compile(r"[\d@_]")
 _BLANK = re.compile(r"\s")
@@ -30,15 +32,17 @@ def tells(run: str) -> bool:
     return _TELLTALE.search(run) is not None
 
 
-def extract(text: str, telling: Sequence[str]) -> list[str]:
-    """The codes of a text, at most 64, in the forms they are kept in; `telling` are its runs that tell, all of them."""
+def extract(text: str, runs: Sequence[str], telling: Sequence[str]) -> list[str]:
+    """The codes of a text, at most 64, in the forms they are kept in.
+
+    `runs` is the text split at its blanks, `telling` are those of them that tell, each once.
+    """
     found: dict[str, None] = {}
     for run in telling:
-        for form in forms(run):
-            found[form] = None
+        found.update(dict.fromkeys(forms(run)))
         if len(found) >= _MOST:
             break
-    if sum(map(_digits, telling)) >= _LEAST_DIGITS:
+    if len(telling) >= _LEAST_DIGITS or sum(_digits(run) * runs.count(run) for run in telling) >= _LEAST_DIGITS:
         for match in PHONE.findall(text):
             if phone := phone_form(match):
                 found[phone] = None
@@ -49,7 +53,7 @@ def _digits(run: str) -> int:
     return sum(map(str.isdigit, run))
 
 
-def runs(text: str) -> Iterator[tuple[int, int]]:
+def places(text: str) -> Iterator[tuple[int, int]]:
     """Where runs without blanks begin and end that hold a digit, an at-sign or an underscore.
 
     Looks for the telltale and then around it: a pattern for the whole run tries again at each letter of each word.
@@ -64,13 +68,22 @@ def runs(text: str) -> Iterator[tuple[int, int]]:
         yield begin, end
 
 
-def forms(run: str) -> list[str]:
+def forms(run: str) -> tuple[str, ...]:
     """How one run is kept: folded as typed, and bare of punctuation."""
+    return _remembered_forms(run) if len(run) <= _LONGEST else _forms(run)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _remembered_forms(run: str) -> tuple[str, ...]:
+    return _forms(run)
+
+
+def _forms(run: str) -> tuple[str, ...]:
     typed = words.fold(run.strip(_EDGES).strip("#"))
     if not typed or len(typed) > _LONGEST:
-        return []
+        return ()
     bare = _PUNCTUATION.sub("", typed)
-    return [typed, bare] if bare != typed and len(bare) > 1 else [typed]
+    return (typed, bare) if bare != typed and len(bare) > 1 else (typed,)
 
 
 def phone_form(text: str) -> str:

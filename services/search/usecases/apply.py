@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from services.kit.uow import Reader
-from services.search.domain.document import OF_A_TICKET, TICKET, WITH_FACTS, Change, Document, Facts, with_facts
+from services.search.domain.document import OF_A_TICKET, TICKET, WITH_FACTS, Change, Document, Facts, add_facts
 from services.search.store import versions
 from services.search.store.versions import Version
 
@@ -48,7 +48,7 @@ def index_changes(reader: Reader, changes: Sequence[Change], sources: Sources) -
         }
         for document in sources(sorted(others)) if others else ():
             if document.kind in OF_A_TICKET and document.ticket_id in facts:
-                work.documents.append(with_facts(document, facts[document.ticket_id]))
+                work.documents.append(add_facts(document, facts[document.ticket_id]))
     return work
 
 
@@ -107,7 +107,7 @@ def _facts(news: Mapping[str, Facts], known: Mapping[str, Version]) -> dict[str,
 def _composed(document: Document, facts: Mapping[str, Facts]) -> Document:
     if document.deleted or document.kind not in WITH_FACTS or document.ticket_id not in facts:
         return document
-    return with_facts(document, facts[document.ticket_id])
+    return add_facts(document, facts[document.ticket_id])
 
 
 def _version(document: Document, facts: Mapping[str, Facts]) -> Version:

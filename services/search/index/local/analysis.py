@@ -17,7 +17,6 @@ _REMEMBERED = 20_000  # words of each kind; 3 MB when full
 _LONGEST = 32  # characters of what is remembered; no language's words are longer often
 _SHORT = 400  # characters: a short text whose language is not known is stemmed in all
 _VOTERS = 100  # runs without blanks that are asked for the language of their text
-_FEW = 64  # runs with a digit are looked at once for each language, and seldom again
 _DIGIT = re.compile(r"\d")
 Known = TypeVar("Known")
 
@@ -62,9 +61,8 @@ class Analysis:
         self._analyzers = {language: analyzer(language) for language in LANGUAGES}
         self._stems = {language: self._remembered(language) for language in LANGUAGES}
         self._plain: set[str] = set()
-        self._votes = _Remembered(words.votes_of)
+        self._votes = _Remembered(_votes_of)
         self.stem = lru_cache(maxsize=_REMEMBERED)(self._stem)
-        self._spelled = lru_cache(maxsize=_FEW)(_spelled)
 
     def _remembered(self, language: str) -> _Remembered[str]:
         return _Remembered(lambda run: self._stemmed(language, run))
@@ -72,7 +70,7 @@ class Analysis:
     def _stemmed(self, language: str, run: str) -> str:
         if not _DIGIT.search(run):
             return " ".join(self._analyzers[language].analyze(run))
-        return " ".join(map(self._stems[language].__getitem__, self._spelled(run)))
+        return " ".join(map(self._stems[language].__getitem__, _spelled(run)))
 
     def _stem(self, language: str, word: str) -> str:
         found = self._analyzers[language].analyze(word)
@@ -90,20 +88,23 @@ class Analysis:
         """The stems by which a folded word can be sought: none when it holds a digit and so has no other forms."""
         return [] if _DIGIT.search(word) else self.stems(word)
 
-    def stemmed(self, language: str, runs: Sequence[str]) -> str:
+    def stemmed(self, languages: Sequence[str], runs: Sequence[str]) -> list[str]:
         """The stems of a text split at its blanks, as the index keeps them: words with a digit are left out."""
-        return " ".join(map(self._stems[language].__getitem__, runs))
+        if len(languages) > 1:  # what is not remembered is looked at once
+            runs = [part for run in runs for part in ((run,) if run in self._plain else _spelled(run))]
+        return [" ".join(map(self._stems[language].__getitem__, runs)) for language in languages]
 
     def telling(self, runs: Sequence[str]) -> list[str]:
-        """Those of a text's runs that may be codes; they are found by setting aside what is known to be none."""
+        """Which of a text's runs may be codes; they are found by setting aside what is known to be none."""
         unknown = set(runs).difference(self._plain)
         if not unknown:
             return []
-        telling = frozenset(filter(codes.tells, unknown))
-        if len(self._plain) >= _REMEMBERED:
-            self._plain.clear()
-        self._plain.update(run for run in unknown - telling if len(run) <= _LONGEST)
-        return [run for run in runs if run in telling] if telling else []
+        telling = set(filter(codes.tells, unknown))
+        if plain := unknown - telling:
+            if len(self._plain) >= _REMEMBERED:
+                self._plain.clear()
+            self._plain.update(run for run in plain if len(run) <= _LONGEST)
+        return sorted(telling)
 
     def languages_of(self, document: Document, runs: Sequence[str], length: int) -> tuple[str, ...]:
         """In which languages a document's text, split at its blanks, is stemmed.
@@ -119,6 +120,10 @@ class Analysis:
         if guess:
             return (guess,)
         return LANGUAGES if length <= _SHORT else ("it", "en")
+
+
+def _votes_of(run: str) -> tuple[str, ...]:
+    return () if _DIGIT.search(run) else words.votes_of(run)
 
 
 def _spelled(run: str) -> list[str]:

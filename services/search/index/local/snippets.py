@@ -112,7 +112,7 @@ class Marker:
         wanted = self._marks.codes
         runs = [
             (begin, end, text[begin:end])
-            for begin, end in codes.runs(text)
+            for begin, end in codes.places(text)
             if wanted.intersection(codes.forms(text[begin:end]))
         ]
         phones = [(*match.span(), "p:") for match in codes.PHONE.finditer(text) if codes.phone_form(match[0]) in wanted]

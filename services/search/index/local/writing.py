@@ -16,11 +16,12 @@ import tantivy
 
 from services.search.domain import codes
 from services.search.domain.document import OF_A_TICKET, TICKET, Document
-from services.search.domain.words import composed
+from services.search.domain.words import LANGUAGES, composed
 from services.search.index.local.analysis import Analysis, whole_text
 from services.search.ports import IndexDamaged
 
 _UNSOLVED = frozenset({"new", "open", "waiting"})
+_FIELD_OF = {language: f"text_{language}" for language in LANGUAGES}
 _FROM_US = frozenset({"out", "internal"})
 
 # Kept as a list of values: the names of so many fields would be as long as most documents.
@@ -103,14 +104,15 @@ def to_json(document: Document, analysis: Analysis) -> str:
         document.brand_ids,
         document.tags,
         _flags(document),
-        _codes(document, whole, analysis.telling(runs)),
+        _codes(document, whole, runs, analysis.telling(runs)),
         title or (composed(document.subject) if document.kind in OF_A_TICKET else ""),
         composed(document.sender),
-        composed(document.recipients),
-        composed(document.files),
+        document.recipients and composed(document.recipients),
+        document.files and composed(document.files),
     )
-    for language in analysis.languages_of(document, runs, len(whole)):
-        setattr(made, f"text_{language}", analysis.stemmed(language, runs))
+    languages = analysis.languages_of(document, runs, len(whole))
+    for language, stems in zip(languages, analysis.stemmed(languages, runs), strict=True):
+        setattr(made, _FIELD_OF[language], stems)
     return _ENCODER.encode(made).decode()
 
 
@@ -128,8 +130,8 @@ def _flags(document: Document) -> tuple[str, ...]:
     return flags
 
 
-def _codes(document: Document, whole: str, telling: list[str]) -> tuple[str, ...]:
-    found = codes.extract(whole, telling) if telling else []
+def _codes(document: Document, whole: str, runs: list[str], telling: list[str]) -> tuple[str, ...]:
+    found = codes.extract(whole, runs, telling) if telling else []
     for code in (*document.codes, document.order) if document.kind == TICKET else document.codes:
         found.extend(codes.forms(code))
         if code.startswith("+") and (phone := codes.phone_form(code)):
