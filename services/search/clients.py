@@ -49,7 +49,7 @@ class GrpcOwners:
     def _interactions(self, request: tickets.ScanRequest) -> Page:
         page = self._caller.invoke(self._tickets.ScanInteractions, request, timeout_s=_SCAN_S)
         # Of their tickets the facts alone: the tickets themselves were scanned before, and what changes is told by events.
-        changes = [Change(None, made.facts, made.ticket_id) for made in map(wire.of_ticket, page.tickets)]
+        changes = [Change(None, wire.facts_of(ticket), ticket.id) for ticket in page.tickets]
         for interaction in page.interactions:
             changes += wire.of_interaction(interaction, None, self._blobs)
         return Page(changes, page.last_rev, page.done, page.total)
@@ -58,7 +58,7 @@ class GrpcOwners:
         """The newest messages that hold all words, from the store itself, for `person`. Raises `Unavailable`."""
         request = tickets.FindRecentRequest(words=words, limit=limit)
         answer = self._caller.invoke(self._tickets.FindRecent, request, person=person, timeout_s=_ASK_S)
-        facts = {ticket.id: wire.of_ticket(ticket).facts for ticket in answer.tickets}
+        facts = {ticket.id: wire.facts_of(ticket) for ticket in answer.tickets}
         found = []
         for interaction in answer.interactions:
             for document in wire.documents(wire.of_interaction(interaction, None, self._blobs)):

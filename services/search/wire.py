@@ -43,7 +43,7 @@ def of_interaction(interaction: tickets.Interaction, ticket: tickets.Ticket | No
 
 
 def of_ticket(ticket: tickets.Ticket) -> Change:
-    """A ticket and what its messages share with it."""
+    """A ticket, and what its messages share with it."""
     document = Document(
         id=ticket.id,
         kind=TICKET,
@@ -57,7 +57,12 @@ def of_ticket(ticket: tickets.Ticket) -> Change:
         brand_ids=(ticket.brand_id,) if ticket.brand_id else (),
         flags=("attachment",) if ticket.has_attachments else (),
     )
-    facts = Facts(
+    return Change(document, facts_of(ticket), ticket.id)
+
+
+def facts_of(ticket: tickets.Ticket) -> Facts:
+    """What a ticket's messages share with it."""
+    return Facts(
         rev=ticket.rev,
         number=ticket.number,
         subject=ticket.subject,
@@ -75,7 +80,6 @@ def of_ticket(ticket: tickets.Ticket) -> Change:
         due_us=_us(ticket.due_at),
         order=ticket.order_number,
     )
-    return Change(document, facts, ticket.id)
 
 
 def _interaction(interaction: tickets.Interaction, blobs: Blobs) -> Document:

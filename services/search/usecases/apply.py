@@ -97,10 +97,14 @@ def _known(reader: Reader, newest: Mapping[str, Document], news: Mapping[str, Fa
 
 
 def _facts(news: Mapping[str, Facts], known: Mapping[str, Version]) -> dict[str, Facts]:
-    facts = {id_: version.facts for id_, version in known.items() if version.facts is not None}
-    for ticket_id, new in news.items():
-        if ticket_id not in facts or new.rev >= facts[ticket_id].rev:
-            facts[ticket_id] = new
+    facts = dict(news)
+    for id_, version in known.items():
+        if (
+            version.kept
+            and (id_ not in news or news[id_].rev < version.rev)
+            and (before := version.facts()) is not None
+        ):
+            facts[id_] = before
     return facts
 
 
@@ -111,16 +115,18 @@ def _composed(document: Document, facts: Mapping[str, Facts]) -> Document:
 
 
 def _version(document: Document, facts: Mapping[str, Facts]) -> Version:
+    own = facts.get(document.id) if document.kind == TICKET else None
     return Version(
         document.id,
         document.rev,
         document.ticket_id if document.kind in OF_A_TICKET else "",
         document.deleted,
-        facts.get(document.id) if document.kind == TICKET else None,
+        versions.kept(own) if own is not None else "",
     )
 
 
 def _differs(new: Facts, before: Version | None) -> bool:
-    if before is None or before.facts is None:
-        return True
-    return new.rev >= before.facts.rev and not new.same_but_rev(before.facts)
+    facts = before.facts() if before is not None and new.rev >= before.rev else None
+    if facts is not None:
+        return not new.same_but_rev(facts)
+    return before is None or not before.kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from services.kit import log
@@ -16,7 +17,7 @@ from services.search.usecases.generations import Generations
 SCANS = ("tickets", "customers", "mentions", "interactions")
 _DONE = -1
 _PAGE = 1000
-_PAGES_A_COMMIT = 10
+_PAGES_A_COMMIT = 20
 _PAUSE_S, _LONGEST_PAUSE_S = 0.2, 15.0
 _BREATH_S = 0.002  # between pages, so that people's threads come first
 _log = log.logger("search")
@@ -64,29 +65,31 @@ class Rebuilder:
         if generation.id == self._tried:  # pages may be in it that its cursors do not know of
             generations.told = None
         self._tried = generation.id
-        for what in SCANS:
-            if not self._scan(generation, what, stop):
-                return False
+        with ThreadPoolExecutor(1, "search-scan") as ahead:
+            for what in SCANS:
+                if not self._scan(generation, what, stop, ahead):
+                    return False
         if generations.under_way is not generation:  # damaged meanwhile: begin again
             return False
         generations.wanted.clear()
         generations.switch()
         return True
 
-    def _scan(self, generation: Generation, what: str, stop: threading.Event | None) -> bool:
+    def _scan(self, generation: Generation, what: str, stop: threading.Event | None, ahead: Executor) -> bool:
+        """Page by page; the owner reads the next one while this one is written."""
         pending = Work()
         unsaved: set[str] = set()  # documents of pages whose versions are not stored yet
         pages = scanned = 0
         totals = generation.total if generation.cursors else 0
-        counted = False
         after = generation.cursors.get(what, 0)
-        while after != _DONE:
+        coming = ahead.submit(self.owners.scan, what, after, _PAGE) if after != _DONE else None
+        while coming is not None:
             if (stop is not None and stop.is_set()) or self.generations.under_way is not generation:
                 return False
-            page = self.owners.scan(what, after, _PAGE)
-            if not counted and after == 0:
+            page = coming.result()
+            coming = None if page.done else ahead.submit(self.owners.scan, what, page.last_rev, _PAGE)
+            if after == 0:
                 generation.total = totals + page.total
-                counted = True
             with self.generations.lock:
                 with self.database.read() as reader:
                     work = index_scanned(reader, page.changes)
