@@ -33,8 +33,8 @@ from services.search.usecases.generations import Generations
 GROUP = "search"
 _BATCH = 3000
 _WINDOW_S = 0.15  # commits are at least this far apart; the first after quiet is at once
-_WIDE_S = 0.4  # under load: the less often, the fewer small segments there are to merge
-_FEW = 200  # more than these in a window are load
+# Under load, from so many events in a window on: the less often, the fewer small segments there are to merge.
+_WIDER = ((800, 1.0), (200, 0.4))
 _ROWS = 500  # versions a transaction, about 7 ms
 _WAIT_S = 0.3
 _PAUSE_S, _LONGEST_PAUSE_S = 0.1, 15.0
@@ -122,16 +122,27 @@ class Indexer:
         count = sum(len(records) for records in batch.values())
         if count == 0:
             return 0
-        window = _WIDE_S if self._last >= _FEW else _WINDOW_S
-        since = time.monotonic() - self._committed_at
-        if stop is not None and count < _BATCH and since < window:
-            stop.wait(window - since)
+        if stop is not None and count < _BATCH and self._gather(stop):
             batch = self._read()
             count = sum(len(records) for records in batch.values())
         self._apply(batch)
         self._committed_at, self._last = time.monotonic(), count
         self.handled += count
         return count
+
+    def _gather(self, stop: threading.Event) -> bool:
+        """Waits for the window to end, or until nothing more comes. False when there was nothing to wait for."""
+        window = next((window_s for events, window_s in _WIDER if self._last >= events), _WINDOW_S)
+        until = self._committed_at + window
+        if time.monotonic() >= until:
+            return False
+        seen: list[int] = []
+        while (left := until - time.monotonic()) > 0 and not stop.wait(min(left, _WINDOW_S)):
+            ends = [self._log.end(place.topic, place.partition) for place in self._next]
+            if ends == seen:
+                break
+            seen = ends
+        return True
 
     def _read(self) -> dict[Place, list[Record]]:
         found = {}
