@@ -31,7 +31,7 @@ from services.search.usecases.apply import Work, index_changes
 from services.search.usecases.generations import Generations
 
 GROUP = "search"
-_BATCH = 3000
+_BATCH, _LEAST_BATCH = 3000, 50
 _WINDOW_S = 0.15  # commits are at least this far apart; the first after quiet is at once
 # Under load, from so many events in a window on: the less often, the fewer small segments there are to merge.
 _WIDER = ((800, 1.0), (200, 0.4))
@@ -65,7 +65,7 @@ class Indexer:
         # How many records a place may have beyond its position that the index holds and no version tells of: those of
         # a batch whose commit was the last thing done. Until they are passed, nothing counts as new.
         self._doubted: dict[Place, int] = {}
-        self._committed_at, self._last = 0.0, 0
+        self._committed_at, self._last, self._most = 0.0, 0, _BATCH
         self.handled = 0
         self.paused = ""
 
@@ -78,6 +78,7 @@ class Indexer:
                 handled = self._step(stop)
             except _AWAY as error:
                 self.paused = reason_of(error)[1]
+                self._most = max(_LEAST_BATCH, self._most // 2)  # it may have been more than its time allows
                 _log.warning("index.paused", reason=self.paused)
                 stop.wait(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_S)
@@ -122,11 +123,11 @@ class Indexer:
         count = sum(len(records) for records in batch.values())
         if count == 0:
             return 0
-        if stop is not None and count < _BATCH and self._gather(stop):
+        if stop is not None and count < self._most and self._gather(stop):
             batch = self._read()
             count = sum(len(records) for records in batch.values())
         self._apply(batch)
-        self._committed_at, self._last = time.monotonic(), count
+        self._committed_at, self._last, self._most = time.monotonic(), count, min(_BATCH, self._most * 2)
         self.handled += count
         return count
 
@@ -147,7 +148,7 @@ class Indexer:
     def _read(self) -> dict[Place, list[Record]]:
         found = {}
         for place, position in self._next.items():
-            records = self._log.read(place.topic, place.partition, position, _BATCH)
+            records = self._log.read(place.topic, place.partition, position, self._most)
             if records:
                 found[place] = records
         return found

@@ -12,7 +12,9 @@ from services.kit.uow import Reader, Uow
 from services.search.domain.document import Facts
 
 _KNOWN = Sql("SELECT id, rev, ticket_id, deleted, facts FROM documents WHERE id IN (:ids...)")
-_OF_TICKETS = Sql("SELECT id, ticket_id FROM documents WHERE ticket_id IN (:tickets...) AND deleted = 0")
+_OF_TICKETS = Sql(  # not empty: only so may the index be used, which holds no others
+    "SELECT id, ticket_id FROM documents WHERE ticket_id IN (:tickets...) AND ticket_id <> '' AND deleted = 0"
+)
 _PUT = Sql(
     "INSERT INTO documents (id, rev, ticket_id, deleted, facts) VALUES (:id, :rev, :ticket_id, :deleted, :facts)"
     " ON CONFLICT (id) DO UPDATE SET rev = excluded.rev, ticket_id = excluded.ticket_id, deleted = excluded.deleted,"
