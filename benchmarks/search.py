@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-import msgspec
 import tantivy
 
 from ascolto.tickets.v1.events_pb2 import Interaction
@@ -25,19 +24,19 @@ from benchmarks.filled import DOCUMENTS, FULL, ensure_filled
 from benchmarks.product import Product, command, product
 from benchmarks.report import Row
 from benchmarks.texts import words
-from services.search.domain.document import KINDS, Document
+from services.search.domain.document import KINDS
 from services.search.domain.query import Reader, parse
 from services.search.index.local import schema as fields
 from services.search.index.local.analysis import Analysis
 from services.search.index.local.compile import Compiler
 from services.search.index.local.typos import Spellings
+from services.search.index.local.writing import kept
 from services.search.ports import Plan, Scope
 from services.search.usecases.find import FACETS
 
 ROUNDS = 3
 REBUILDS = 3 if FULL else 1
 _HITS = 20
-_DECODER = msgspec.msgpack.Decoder(Document)
 
 
 @lru_cache(maxsize=1)
@@ -98,12 +97,10 @@ class Engine:
     def __init__(self, data: Path) -> None:
         folder = max((data / "search").glob("generation-*"), key=lambda path: int(path.name.partition("-")[2]))
         self._index = tantivy.Index.open(str(folder))
-        analyzers = fields.analyzers()
-        for name, analyzer in analyzers.items():
-            self._index.register_tokenizer(name, analyzer)
+        fields.register_tokenizers(self._index)
         self._index.reload()
         self._schema = fields.build()
-        analysis = Analysis(analyzers)
+        analysis = Analysis()
         self._compiler = Compiler(self._schema, analysis, Spellings(self._schema, analysis, self._index.searcher))
         self._wanted: dict[str, Any] = {name: {"terms": {"field": name, "size": 50}} for name in FACETS}
         self._wanted["h"] = {"histogram": {"field": "at", "interval": 86_400_000_000.0, "min_doc_count": 1}}
@@ -123,10 +120,8 @@ class Engine:
         snippets = tantivy.SnippetGenerator.create(searcher, compiled, self._schema, "words") if hits else None
         found = []
         for _, address in hits:
-            source = searcher.doc(address).get_first("source")
-            assert isinstance(source, bytes)
             assert snippets is not None
-            shown = tantivy.Document.from_dict({"words": _DECODER.decode(source).text}, self._schema)
+            shown = tantivy.Document.from_dict({"words": kept(searcher, address).text}, self._schema)
             found.append(snippets.snippet_from_doc(shown).to_html())
         return found
 
@@ -180,13 +175,22 @@ def _rebuilt(data: Path) -> float:
     return int(documents) / ((int(built_us) - int(started_us)) / 1_000_000)
 
 
+def _bare_schema() -> tantivy.Schema:
+    builder = tantivy.SchemaBuilder()
+    builder.add_text_field("id", tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("words", tokenizer_name="folded")
+    builder.add_text_field("text_it", tokenizer_name="stem_it", index_option="freq")
+    builder.add_bytes_field("source", stored=True)
+    return builder.build()
+
+
 def _bare_loop(data: Path) -> float:
-    """Reads rows page by page, adds each to an index of the same schema, commits each ten thousand."""
+    """Reads rows page by page, adds words, stems and text of each to an index, commits each ten thousand."""
     with tempfile.TemporaryDirectory(dir=data) as folder:
-        built = fields.build()
+        built = _bare_schema()
         index = tantivy.Index(built, folder)
-        for name, analyzer in fields.analyzers().items():
-            index.register_tokenizer(name, analyzer)
+        index.register_tokenizer("folded", fields.analyzer(""))
+        index.register_tokenizer("stem_it", fields.analyzer("it"))
         writer = index.writer(48_000_000, 1)
         began, added = time.perf_counter(), 0
         statements = (

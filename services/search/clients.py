@@ -15,7 +15,7 @@ from services.kit.errors import NotFound
 from services.kit.principal import Person
 from services.kit.rpc.caller import Caller
 from services.search import wire
-from services.search.domain.document import OF_A_TICKET, Change, Document, with_facts
+from services.search.domain.document import OF_A_TICKET, Change, Document, add_facts
 from services.search.ports import Page
 
 CALLS = ("tickets", "social")
@@ -49,7 +49,7 @@ class GrpcOwners:
     def _interactions(self, request: tickets.ScanRequest) -> Page:
         page = self._caller.invoke(self._tickets.ScanInteractions, request, timeout_s=_SCAN_S)
         # Of their tickets the facts alone: the tickets themselves were scanned before, and what changes is told by events.
-        changes = [Change(None, made.facts, made.ticket_id) for made in map(wire.of_ticket, page.tickets)]
+        changes = [Change(None, wire.facts_of(ticket), ticket.id) for ticket in page.tickets]
         for interaction in page.interactions:
             changes += wire.of_interaction(interaction, None, self._blobs)
         return Page(changes, page.last_rev, page.done, page.total)
@@ -58,13 +58,13 @@ class GrpcOwners:
         """The newest messages that hold all words, from the store itself, for `person`. Raises `Unavailable`."""
         request = tickets.FindRecentRequest(words=words, limit=limit)
         answer = self._caller.invoke(self._tickets.FindRecent, request, person=person, timeout_s=_ASK_S)
-        facts = {ticket.id: wire.of_ticket(ticket).facts for ticket in answer.tickets}
+        facts = {ticket.id: wire.facts_of(ticket) for ticket in answer.tickets}
         found = []
         for interaction in answer.interactions:
             for document in wire.documents(wire.of_interaction(interaction, None, self._blobs)):
                 known = facts.get(document.ticket_id)
                 if document.kind in OF_A_TICKET and not document.deleted:
-                    found.append(with_facts(document, known) if known is not None else document)
+                    found.append(add_facts(document, known) if known is not None else document)
         return found
 
     def ticket(self, person: Person, number: int) -> Document | None:
@@ -76,4 +76,4 @@ class GrpcOwners:
             return None
         change = wire.of_ticket(answer.ticket)
         assert change.document is not None, "a ticket is a document"
-        return with_facts(change.document, change.facts) if change.facts is not None else change.document
+        return add_facts(change.document, change.facts) if change.facts is not None else change.document

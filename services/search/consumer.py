@@ -31,10 +31,10 @@ from services.search.usecases.apply import Work, index_changes
 from services.search.usecases.generations import Generations
 
 GROUP = "search"
-_BATCH = 3000
+_BATCH, _LEAST_BATCH = 3000, 50
 _WINDOW_S = 0.15  # commits are at least this far apart; the first after quiet is at once
-_WIDE_S = 0.4  # under load: the less often, the fewer small segments there are to merge
-_FEW = 200  # more than these in a window are load
+# Under load, from so many events in a window on: the less often, the fewer small segments there are to merge.
+_WIDER = ((800, 1.0), (200, 0.4))
 _ROWS = 500  # versions a transaction, about 7 ms
 _WAIT_S = 0.3
 _PAUSE_S, _LONGEST_PAUSE_S = 0.1, 15.0
@@ -62,7 +62,10 @@ class Indexer:
         self._generations, self._database, self._log, self._blobs = generations, database, event_log, blobs
         self._clock = clock
         self._next: dict[Place, int] = {}
-        self._committed_at, self._last = 0.0, 0
+        # How many records a place may have beyond its position that the index holds and no version tells of: those of
+        # a batch whose commit was the last thing done. Until they are passed, nothing counts as new.
+        self._doubted: dict[Place, int] = {}
+        self._committed_at, self._last, self._most = 0.0, 0, _BATCH
         self.handled = 0
         self.paused = ""
 
@@ -75,6 +78,7 @@ class Indexer:
                 handled = self._step(stop)
             except _AWAY as error:
                 self.paused = reason_of(error)[1]
+                self._most = max(_LEAST_BATCH, self._most // 2)  # it may have been more than its time allows
                 _log.warning("index.paused", reason=self.paused)
                 stop.wait(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_S)
@@ -108,6 +112,7 @@ class Indexer:
                     self._register(place, position)
                 found[place] = position
         self._next = found
+        self._doubted = dict.fromkeys(found, _BATCH)
 
     def _register(self, place: Place, position: int) -> None:
         now_us = self._generations.now_us()
@@ -118,21 +123,32 @@ class Indexer:
         count = sum(len(records) for records in batch.values())
         if count == 0:
             return 0
-        window = _WIDE_S if self._last >= _FEW else _WINDOW_S
-        since = time.monotonic() - self._committed_at
-        if stop is not None and count < _BATCH and since < window:
-            stop.wait(window - since)
+        if stop is not None and count < self._most and self._gather(stop):
             batch = self._read()
             count = sum(len(records) for records in batch.values())
         self._apply(batch)
-        self._committed_at, self._last = time.monotonic(), count
+        self._committed_at, self._last, self._most = time.monotonic(), count, min(_BATCH, self._most * 2)
         self.handled += count
         return count
+
+    def _gather(self, stop: threading.Event) -> bool:
+        """Waits for the window to end, or until nothing more comes. False when there was nothing to wait for."""
+        window = next((window_s for events, window_s in _WIDER if self._last >= events), _WINDOW_S)
+        until = self._committed_at + window
+        if time.monotonic() >= until:
+            return False
+        seen: list[int] = []
+        while (left := until - time.monotonic()) > 0 and not stop.wait(min(left, _WINDOW_S)):
+            ends = [self._log.end(place.topic, place.partition) for place in self._next]
+            if ends == seen:
+                break
+            seen = ends
+        return True
 
     def _read(self) -> dict[Place, list[Record]]:
         found = {}
         for place, position in self._next.items():
-            records = self._log.read(place.topic, place.partition, position, _BATCH)
+            records = self._log.read(place.topic, place.partition, position, self._most)
             if records:
                 found[place] = records
         return found
@@ -151,11 +167,15 @@ class Indexer:
                     raise
                 except (AscoltoError, DecodeError, ValueError, TypeError, KeyError) as error:
                     parked.append((record, reason_of(error)))
+        doubted, self._doubted = self._doubted, dict.fromkeys(self._next, _BATCH)  # until this batch is stored
         with self._generations.lock:
             with self._database.read() as reader:
                 work = index_changes(reader, changes, self._generations.sources)
+            if any(doubted.get(place) for place in batch):
+                work.fresh.clear()
             self._generations.write(work)
             self._store(batch, work, parked)
+        self._doubted = {place: left - len(batch.get(place, ())) for place, left in doubted.items() if left > 0}
         for record, reason in parked:
             _log.error("index.parked", event_id=record.event_id, kind=record.kind, reason_kind=reason[0])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -90,8 +90,11 @@ class Index(Protocol):
     and written again later.
     """
 
-    def write(self, documents: Iterable[Document]) -> None:
-        """Puts documents in place of what their ids had; tombstones only take away. Seen after `commit`."""
+    def write(self, documents: Iterable[Document], fresh: Container[str] = ()) -> None:
+        """Puts documents in place of what their ids had; tombstones only take away. Seen after `commit`.
+
+        The caller is sure that nothing is there under the ids in `fresh`, written but not committed included.
+        """
         ...
 
     def commit(self) -> None:
@@ -157,7 +160,10 @@ class Owners(Protocol):
     """The services whose data is indexed."""
 
     def scan(self, what: str, after_rev: int, limit: int) -> Page:
-        """Rows of `tickets`, `customers`, `mentions` or `interactions` with a rev above `after_rev`, in order."""
+        """Rows of `tickets`, `customers`, `mentions` or `interactions` with a rev above `after_rev`, in order.
+
+        With interactions come the facts of their tickets, not the tickets: each row is a document once.
+        """
         ...
 
     def recent(self, person: Person, words: Sequence[str], limit: int) -> list[Document]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from ascolto.common.v1.envelope_pb2 import Blob, Identity
+from ascolto.common.v1.envelope_pb2 import Blob, Envelope, Identity
 from ascolto.social.v1 import events_pb2 as social
 from ascolto.tickets.v1 import events_pb2 as tickets
 from services.kit import topics
@@ -31,7 +31,7 @@ _MOST_BYTES = 1_000_000  # of one text that are searched
 
 def changes(record: Record, blobs: Blobs) -> list[Change]:
     """What one event says. Raises what protobuf raises for bytes that are none of its own."""
-    return _READERS[record.kind](record.envelope.payload, blobs)
+    return _READERS[record.kind](Envelope.FromString(record.data).payload, blobs)
 
 
 def of_interaction(interaction: tickets.Interaction, ticket: tickets.Ticket | None, blobs: Blobs) -> list[Change]:
@@ -43,7 +43,7 @@ def of_interaction(interaction: tickets.Interaction, ticket: tickets.Ticket | No
 
 
 def of_ticket(ticket: tickets.Ticket) -> Change:
-    """A ticket and what its messages share with it."""
+    """A ticket, and what its messages share with it."""
     document = Document(
         id=ticket.id,
         kind=TICKET,
@@ -57,7 +57,12 @@ def of_ticket(ticket: tickets.Ticket) -> Change:
         brand_ids=(ticket.brand_id,) if ticket.brand_id else (),
         flags=("attachment",) if ticket.has_attachments else (),
     )
-    facts = Facts(
+    return Change(document, facts_of(ticket), ticket.id)
+
+
+def facts_of(ticket: tickets.Ticket) -> Facts:
+    """What a ticket's messages share with it."""
+    return Facts(
         rev=ticket.rev,
         number=ticket.number,
         subject=ticket.subject,
@@ -75,7 +80,6 @@ def of_ticket(ticket: tickets.Ticket) -> Change:
         due_us=_us(ticket.due_at),
         order=ticket.order_number,
     )
-    return Change(document, facts, ticket.id)
 
 
 def _interaction(interaction: tickets.Interaction, blobs: Blobs) -> Document:
@@ -96,7 +100,7 @@ def _interaction(interaction: tickets.Interaction, blobs: Blobs) -> Document:
         language=interaction.language,
         author=author.name or author.value,
         author_id=interaction.author_id,
-        sender=_people((author,)),
+        sender=_person(author),
         recipients=_people((*interaction.to, *interaction.cc)) if interaction.to or interaction.cc else "",
         files=" ".join(blob.name for blob in interaction.attachments) if interaction.attachments else "",
         codes=(author.value,) if author.value else (),
@@ -189,7 +193,11 @@ _READERS: dict[str, Callable[[bytes, Blobs], list[Change]]] = {
 
 
 def _people(identities: Iterable[Identity]) -> str:
-    return " ".join(f"{identity.name} {identity.value}".strip() for identity in identities)
+    return " ".join(map(_person, identities))
+
+
+def _person(identity: Identity) -> str:
+    return f"{identity.name} {identity.value}".strip()
 
 
 def _text(text: str, body: Blob, blobs: Blobs) -> str:

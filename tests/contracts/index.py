@@ -210,6 +210,19 @@ class IndexContract:
         assert both.total == 5
         assert sum(count for _, count in found.histogram) == 2
 
+    def test_an_id_finds_its_document_and_the_beginning_of_all_ids_nothing(self, index: Index) -> None:
+        index.write([document("a1", "zebra"), document("b2", "leone")])
+        index.commit()
+
+        assert self.ids(self.search(index, "INT_a1")) == ["a1"]
+        assert self.ids(self.search(index, "int*")) == []
+
+    def test_a_phone_in_equal_groups_is_found_however_it_is_written(self, index: Index) -> None:
+        index.write([document("a", "chiamate il 333 333 333"), document("b", "il 333 non risponde")])
+        index.commit()
+
+        assert self.ids(self.search(index, "333333333")) == ["a"]
+
     def test_spam_is_left_out_unless_asked_for(self, index: Index) -> None:
         index.write([document("ham", "zebra"), document("spam", "zebra", state="spam")])
         index.commit()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from services.kit.db.sql import Sql
 from services.kit.errors import Unavailable
 from services.search.index.local import LocalIndex
 from services.search.index.local.reading import Reading
@@ -21,6 +22,7 @@ class PanicException(BaseException):
     """As the engine's bindings raise it: no `Exception`."""
 
 
+EARLIER = Sql("UPDATE generations SET schema = schema - 1")
 PARTS = (".idx", ".pos", ".term", ".store", ".fast", ".fieldnorm")
 
 
@@ -199,4 +201,19 @@ def test_a_full_disk_pauses_indexing_and_costs_neither_the_index_nor_an_event(
 
     world.indexer.run_once()
     assert world.find("disco pieno").found.total == 1
+    assert world.indexed() == world.owner.expected()
+
+
+def test_an_index_of_an_earlier_version_is_built_anew_and_is_not_called_damaged(world: World) -> None:
+    fill(world, 5)
+    world.database.write(lambda uow: uow.execute(EARLIER))
+    world.restart()
+
+    meanwhile = world.find("pacco")
+    world.rebuilder.run_once()
+
+    assert meanwhile.degraded_reason
+    assert meanwhile.found.total == 5
+    assert not world.generations.damaged
+    assert not world.generations.last_error
     assert world.indexed() == world.owner.expected()

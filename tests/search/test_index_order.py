@@ -7,6 +7,7 @@ import tempfile
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from google.protobuf.message import Message
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -215,3 +216,57 @@ def test_a_poison_event_is_parked_and_the_rest_goes_on(world: World) -> None:
         reasons = sorted(str(row[0]) for row in reader.rows(REASONS))
     assert reasons == ["internal", "newer_schema"]
     assert world.find("pacco").found.total == 1
+
+
+class Cut(Exception):
+    """Stands for the end of the process."""
+
+
+@pytest.mark.parametrize("restarted", [True, False])
+@pytest.mark.parametrize("before", [0, 3])
+def test_what_the_index_committed_and_nothing_remembers_is_there_once_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch, before: int, *, restarted: bool
+) -> None:
+    world.ready()
+    for number in range(before):
+        world.say(f"tkt_{number}", "pacco rotto")
+        world.indexer.run_once()
+    for number in range(10, 14):
+        world.say(f"tkt_{number}", "reso")
+
+    def cut(*_: object) -> None:
+        raise Cut
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.indexer, "_store", cut)
+        with pytest.raises(Cut):
+            world.indexer.run_once()
+    if restarted:
+        world.restart()
+    world.say("tkt_14", "reso")
+    world.indexer.run_once()
+
+    assert world.indexed() == world.owner.expected()
+
+
+def test_a_row_that_changes_while_a_rebuild_reads_is_there_once(world: World) -> None:
+    world.ready()
+    world.owner.page_size = 1
+    for number in range(6):
+        world.message(f"tkt_{number}", "pacco", id_=f"int_{number}")
+    first = world.owner.interactions["int_0"]
+
+    def edit() -> None:
+        """Its new rev puts it at the end of the scan; the event comes when all is done."""
+        world.owner.after_page = None
+        first.text, first.rev = "reso", world.owner.next_rev()
+        ticket = world.owner.tickets["tkt_0"]
+        ticket.rev = world.owner.next_rev()
+        world.log.append(topics.TICKETS, pb.InteractionChanged(interaction=first, ticket=ticket))
+
+    world.owner.after_page = edit
+    world.generations.wanted.set()
+    world.rebuilder.run_once()
+    world.indexer.run_once()
+
+    assert world.indexed() == world.owner.expected()

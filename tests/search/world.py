@@ -20,7 +20,7 @@ from services.kit.ids import new_id
 from services.kit.principal import Person
 from services.search import wire
 from services.search.consumer import Indexer
-from services.search.domain.document import Document, with_facts
+from services.search.domain.document import Change, Document, add_facts
 from services.search.index.local import LocalIndex
 from services.search.index.local.schema import VERSION
 from services.search.ports import Page
@@ -101,7 +101,8 @@ class Owner:
             changes = [wire.of_customer(row) for row in page]
         else:
             wanted = {row.ticket_id for row in page}
-            changes = [wire.of_ticket(ticket) for ticket in tickets if ticket.id in wanted]
+            known = [wire.of_ticket(ticket) for ticket in tickets if ticket.id in wanted]
+            changes = [Change(None, made.facts, made.ticket_id) for made in known]
             for row in page:
                 changes += wire.of_interaction(row, None, self.blobs)
         last = page[-1].rev if page else after_rev
@@ -129,11 +130,11 @@ class Owner:
             assert change.document is not None
             assert change.facts is not None
             facts[ticket.id] = change.facts
-            found[ticket.id] = with_facts(change.document, change.facts)
+            found[ticket.id] = add_facts(change.document, change.facts)
         for interaction in self.interactions.values():
             for document in wire.documents(wire.of_interaction(interaction, None, self.blobs)):
                 if not document.deleted:
-                    found[document.id] = with_facts(document, facts[document.ticket_id])
+                    found[document.id] = add_facts(document, facts[document.ticket_id])
         for customer in self.customers.values():
             (found[customer.id],) = wire.documents([wire.of_customer(customer)])
         return found

@@ -47,7 +47,8 @@ class Facts:
 class Document:
     """One thing to be found. A tombstone (`deleted`) has nothing but id, kind, rev and ticket.
 
-    Values, never changed; `frozen` alone would cost 4 µs at each making of so many fields.
+    Whoever makes one may still add the facts of its ticket; then it is never changed. `frozen` alone would cost 4 µs at
+    each making of so many fields.
     """
 
     id: str
@@ -93,39 +94,24 @@ class Change:
     ticket_id: str = ""
 
 
-def with_facts(document: Document, facts: Facts) -> Document:
-    """A message as it stands on its ticket: what the two share is the ticket's word, whatever it was before."""
-    return Document(  # written out: `dataclasses.replace` costs 20 µs here, this 4
-        id=document.id,
-        kind=document.kind,
-        rev=document.rev,
-        deleted=document.deleted,
-        ticket_id=document.ticket_id,
-        title=document.title,
-        subject=facts.subject,
-        order=facts.order,
-        text=document.text,
-        language=document.language,
-        author=document.author,
-        author_id=document.author_id,
-        sender=document.sender,
-        recipients=document.recipients,
-        files=document.files,
-        codes=document.codes,
-        occurred_us=document.occurred_us,
-        direction=document.direction,
-        channel=document.channel,
-        brand_ids=(facts.brand_id,) if facts.brand_id else document.brand_ids,
-        account_id=facts.account_id,
-        customer_id=facts.customer_id,
-        state=facts.state,
-        agent=facts.assignee,
-        team=facts.team,
-        tone=facts.tone,
-        tags=facts.tags,
-        flags=document.flags,
-        number=facts.number,
-        opened_us=facts.opened_us,
-        solved_us=facts.solved_us,
-        due_us=facts.due_us,
-    )
+def add_facts(document: Document, facts: Facts) -> Document:
+    """Puts a message on its ticket: what the two share is the ticket's word, whatever it was before.
+
+    Fills the document it is given and returns it: a new one of so many fields costs three times as much.
+    """
+    document.subject = facts.subject
+    document.order = facts.order
+    if facts.brand_id:
+        document.brand_ids = (facts.brand_id,)
+    document.account_id = facts.account_id
+    document.customer_id = facts.customer_id
+    document.state = facts.state
+    document.agent = facts.assignee
+    document.team = facts.team
+    document.tone = facts.tone
+    document.tags = facts.tags
+    document.number = facts.number
+    document.opened_us = facts.opened_us
+    document.solved_us = facts.solved_us
+    document.due_us = facts.due_us
+    return document

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 LANGUAGES = ("it", "en", "de", "fr", "es", "pt")
 _WORD = re.compile(r"[^\W_]+")  # runs of letters and digits
 _SPECIAL = str.maketrans({"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ł": "l", "\u0131": "i", "ẞ": "ss"})
 _LEAST_VOTES = 2
+_LONGEST_RUN = 600  # letters of one run that are looked at
 
 # Words without meaning of their own that tell one language from its neighbours; those shared by many are left out.
 _FUNCTION_WORDS = {
@@ -58,11 +60,16 @@ def spans(text: str) -> list[tuple[int, int]]:
     return [match.span() for match in _WORD.finditer(text)]
 
 
-def guess_language(text: str) -> str:
-    """The language whose small words a text is full of; empty when too few say so. Looks at 600 characters."""
+def votes_of(run: str) -> tuple[str, ...]:
+    """The languages that the words of a run without blanks speak for; one may be named more than once."""
+    return tuple(language for word in _WORD.findall(run[:_LONGEST_RUN].lower()) for language in _VOTES.get(word, ()))
+
+
+def elected(ballots: Iterable[tuple[str, ...]]) -> str:
+    """The language whose small words a text is full of; empty when too few say so."""
     votes: dict[str, int] = {}
-    for word in filter(_VOTES.__contains__, _WORD.findall(text[:600].lower())):
-        for language in _VOTES[word]:
+    for ballot in filter(None, ballots):
+        for language in ballot:
             votes[language] = votes.get(language, 0) + 1
     if not votes:
         return ""

@@ -12,7 +12,9 @@ from services.kit.uow import Reader, Uow
 from services.search.domain.document import Facts
 
 _KNOWN = Sql("SELECT id, rev, ticket_id, deleted, facts FROM documents WHERE id IN (:ids...)")
-_OF_TICKETS = Sql("SELECT id, ticket_id FROM documents WHERE ticket_id IN (:tickets...) AND deleted = 0")
+_OF_TICKETS = Sql(  # not empty: only so may the index be used, which holds no others
+    "SELECT id, ticket_id FROM documents WHERE ticket_id IN (:tickets...) AND ticket_id <> '' AND deleted = 0"
+)
 _PUT = Sql(
     "INSERT INTO documents (id, rev, ticket_id, deleted, facts) VALUES (:id, :rev, :ticket_id, :deleted, :facts)"
     " ON CONFLICT (id) DO UPDATE SET rev = excluded.rev, ticket_id = excluded.ticket_id, deleted = excluded.deleted,"
@@ -28,13 +30,22 @@ _DECODER = msgspec.json.Decoder(Facts)
 
 @dataclass(slots=True)
 class Version:
-    """What was last seen of one document."""
+    """What was last seen of one document; of a ticket also the facts its messages share, as they are kept."""
 
     id: str
     rev: int
     ticket_id: str = ""
     deleted: bool = False
-    facts: Facts | None = None
+    kept: str = ""
+
+    def facts(self) -> Facts | None:
+        """The facts, read now: seldom is more asked than which rev they are of."""
+        return _DECODER.decode(self.kept) if self.kept else None
+
+
+def kept(facts: Facts) -> str:
+    """Facts as they are kept."""
+    return _ENCODER.encode(facts).decode()
 
 
 def known(reader: Reader, ids: Sequence[str]) -> dict[str, Version]:
@@ -45,7 +56,7 @@ def known(reader: Reader, ids: Sequence[str]) -> dict[str, Version]:
             int(row[1] or 0),
             str(row[2]),
             bool(row[3]),
-            _DECODER.decode(str(row[4])) if row[4] else None,
+            str(row[4]),
         )
         for row in reader.rows(_KNOWN, {"ids": ids})
     }
@@ -72,5 +83,5 @@ def _row(version: Version) -> dict[str, str | int]:
         "rev": version.rev,
         "ticket_id": version.ticket_id,
         "deleted": int(version.deleted),
-        "facts": _ENCODER.encode(version.facts).decode() if version.facts else "",
+        "facts": version.kept,
     }

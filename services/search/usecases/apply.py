@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from services.kit.uow import Reader
-from services.search.domain.document import OF_A_TICKET, TICKET, WITH_FACTS, Change, Document, Facts, with_facts
+from services.search.domain.document import OF_A_TICKET, TICKET, WITH_FACTS, Change, Document, Facts, add_facts
 from services.search.store import versions
 from services.search.store.versions import Version
 
@@ -18,6 +18,7 @@ class Work:
     """Documents to write, and versions to remember once the index has committed them."""
 
     documents: list[Document] = field(default_factory=list)
+    fresh: set[str] = field(default_factory=set)  # of documents no version is known of
     versions: list[Version] = field(default_factory=list)
 
 
@@ -34,6 +35,8 @@ def index_changes(reader: Reader, changes: Sequence[Change], sources: Sources) -
         before = known.get(document.id)
         if before is not None and before.rev > document.rev:
             continue
+        if before is None:
+            work.fresh.add(document.id)
         composed = _composed(document, facts)
         work.documents.append(composed)
         work.versions.append(_version(composed, facts))
@@ -45,14 +48,15 @@ def index_changes(reader: Reader, changes: Sequence[Change], sources: Sources) -
         }
         for document in sources(sorted(others)) if others else ():
             if document.kind in OF_A_TICKET and document.ticket_id in facts:
-                work.documents.append(with_facts(document, facts[document.ticket_id]))
+                work.documents.append(add_facts(document, facts[document.ticket_id]))
     return work
 
 
 def index_scanned(reader: Reader, changes: Sequence[Change]) -> Work:
     """What a page of an owner's rows puts into an index being built.
 
-    A row older than what an event has told meanwhile is left out: the event wrote the newer one already.
+    A row older than what an event has told meanwhile is left out: the event wrote the newer one already. As fresh
+    counts what no earlier page can have had, as far as stored versions tell: such a page had an older rev.
     """
     newest, news = _newest(changes)
     known = _known(reader, newest, news)
@@ -62,6 +66,8 @@ def index_scanned(reader: Reader, changes: Sequence[Change]) -> Work:
         before = known.get(document.id)
         if before is not None and before.rev > document.rev:
             continue
+        if before is None or before.rev == document.rev:
+            work.fresh.add(document.id)
         composed = _composed(document, facts)
         work.documents.append(composed)
         if before is None:
@@ -91,30 +97,36 @@ def _known(reader: Reader, newest: Mapping[str, Document], news: Mapping[str, Fa
 
 
 def _facts(news: Mapping[str, Facts], known: Mapping[str, Version]) -> dict[str, Facts]:
-    facts = {id_: version.facts for id_, version in known.items() if version.facts is not None}
-    for ticket_id, new in news.items():
-        if ticket_id not in facts or new.rev >= facts[ticket_id].rev:
-            facts[ticket_id] = new
+    facts = dict(news)
+    for id_, version in known.items():
+        if (
+            version.kept
+            and (id_ not in news or news[id_].rev < version.rev)
+            and (before := version.facts()) is not None
+        ):
+            facts[id_] = before
     return facts
 
 
 def _composed(document: Document, facts: Mapping[str, Facts]) -> Document:
     if document.deleted or document.kind not in WITH_FACTS or document.ticket_id not in facts:
         return document
-    return with_facts(document, facts[document.ticket_id])
+    return add_facts(document, facts[document.ticket_id])
 
 
 def _version(document: Document, facts: Mapping[str, Facts]) -> Version:
+    own = facts.get(document.id) if document.kind == TICKET else None
     return Version(
         document.id,
         document.rev,
         document.ticket_id if document.kind in OF_A_TICKET else "",
         document.deleted,
-        facts.get(document.id) if document.kind == TICKET else None,
+        versions.kept(own) if own is not None else "",
     )
 
 
 def _differs(new: Facts, before: Version | None) -> bool:
-    if before is None or before.facts is None:
-        return True
-    return new.rev >= before.facts.rev and not new.same_but_rev(before.facts)
+    facts = before.facts() if before is not None and new.rev >= before.rev else None
+    if facts is not None:
+        return not new.same_but_rev(facts)
+    return before is None or not before.kept

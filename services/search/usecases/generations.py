@@ -21,6 +21,7 @@ from services.search.store.versions import Version
 from services.search.usecases.apply import Work
 
 Open = Callable[[Path], Index]
+_MOST_TOLD = 200_000  # ids, about 20 MB; beyond, a rebuild takes away before it puts in
 _ROWS = 300  # a transaction: about 4 ms, so that people's writes are not felt
 _log = log.logger("search")
 
@@ -42,6 +43,7 @@ class Generations:
         self.building: Index | None = None
         self.generation: Generation | None = None  # of the live one
         self.under_way: Generation | None = None  # of the one being built
+        self.told: set[str] | None = None  # what events wrote to it since it was begun; None: who knows
         self.suspected = threading.Event()  # the files should be compared now
         self.suspicions = 0
         self.damaged = ""
@@ -68,7 +70,8 @@ class Generations:
                 self.wanted.set()
 
     def _open_one(self, generation: Generation) -> None:
-        if generation.schema != self._schema and generation.state == "building":
+        if generation.schema != self._schema:  # of an earlier version, whose fields are others
+            _log.info("index.outdated", generation=generation.id)
             self._retire(generation)
             return
         path = self.path(generation)
@@ -84,8 +87,6 @@ class Generations:
             return
         if generation.state == "live":
             self.live, self.generation = index, generation
-            if generation.schema != self._schema:
-                self.wanted.set()
         else:
             self.building, self.under_way = index, generation
 
@@ -112,7 +113,7 @@ class Generations:
             now_us, schema = self.now_us(), self._schema
             generation = self._database.write(lambda uow: store.begin(uow, schema, now_us))
             self.building = self._open(self.path(generation))
-            self.under_way = generation
+            self.under_way, self.told = generation, set()
             _log.info("index.rebuild_started", generation=generation.id)
             return generation
 
@@ -133,17 +134,27 @@ class Generations:
         if self._closed:
             raise Unavailable("The index is closed; what comes now is indexed after the next start.")
         indexes = (self.building,) if only_building else (self.live, self.building)
+        if self.building is not None and not only_building:
+            self._remember(work)
         crash.point("search.before_index_commit")
         for index in indexes:
             if index is None:
                 continue
             try:
-                index.write(work.documents)
+                index.write(work.documents, work.fresh if only_building or self.building is None else ())
                 if commit:
                     index.commit()
             except IndexDamaged as error:
                 self.give_up(index, error)
         crash.point("search.after_index_commit")
+
+    def _remember(self, work: Work) -> None:
+        """What events write to the one being built, a page may hold too."""
+        if self.told is None:
+            return
+        self.told.update(document.id for document in work.documents)
+        if len(self.told) > _MOST_TOLD:
+            self.told = None
 
     def give_up(self, index: Index, error: IndexDamaged) -> None:
         """Stops using a damaged index and asks for another."""

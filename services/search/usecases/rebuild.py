@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from services.kit import log
 from services.kit.errors import Unavailable
 from services.kit.uow import Database
-from services.search.domain.document import Change
 from services.search.ports import IndexDamaged, Owners
 from services.search.store.generations import Generation
 from services.search.usecases.apply import Work, index_scanned
@@ -18,7 +17,7 @@ from services.search.usecases.generations import Generations
 SCANS = ("tickets", "customers", "mentions", "interactions")
 _DONE = -1
 _PAGE = 1000
-_PAGES_A_COMMIT = 10
+_PAGES_A_COMMIT = 20
 _PAUSE_S, _LONGEST_PAUSE_S = 0.2, 15.0
 _BREATH_S = 0.002  # between pages, so that people's threads come first
 _log = log.logger("search")
@@ -33,6 +32,7 @@ class Rebuilder:
     database: Database
     name: str = "search-rebuild"
     running: bool = False
+    _tried: int = 0
 
     def ensure_running(self) -> None:
         """Rebuilds on a thread of its own when no worker runs: the command line works without the process."""
@@ -62,39 +62,48 @@ class Rebuilder:
         generations = self.generations
         generations.open()
         generation = generations.begin()
-        for what in SCANS:
-            if not self._scan(generation, what, stop):
-                return False
+        if generation.id == self._tried:  # pages may be in it that its cursors do not know of
+            generations.told = None
+        self._tried = generation.id
+        with ThreadPoolExecutor(1, "search-scan") as ahead:
+            for what in SCANS:
+                if not self._scan(generation, what, stop, ahead):
+                    return False
         if generations.under_way is not generation:  # damaged meanwhile: begin again
             return False
         generations.wanted.clear()
         generations.switch()
         return True
 
-    def _scan(self, generation: Generation, what: str, stop: threading.Event | None) -> bool:
+    def _scan(self, generation: Generation, what: str, stop: threading.Event | None, ahead: Executor) -> bool:
+        """Page by page; the owner reads the next one while this one is written."""
         pending = Work()
+        unsaved: set[str] = set()  # documents of pages whose versions are not stored yet
         pages = scanned = 0
         totals = generation.total if generation.cursors else 0
-        counted = False
         after = generation.cursors.get(what, 0)
-        while after != _DONE:
+        coming = ahead.submit(self.owners.scan, what, after, _PAGE) if after != _DONE else None
+        while coming is not None:
             if (stop is not None and stop.is_set()) or self.generations.under_way is not generation:
                 return False
-            page = self.owners.scan(what, after, _PAGE)
-            if not counted and after == 0:
+            page = coming.result()
+            coming = None if page.done else ahead.submit(self.owners.scan, what, page.last_rev, _PAGE)
+            if after == 0:
                 generation.total = totals + page.total
-                counted = True
             with self.generations.lock:
                 with self.database.read() as reader:
                     work = index_scanned(reader, page.changes)
+                told = self.generations.told
+                work.fresh = work.fresh - told - unsaved if told is not None else set()
                 self.generations.write(work, only_building=True, commit=False)
             pending.versions += work.versions
-            scanned += _rows(what, page.changes)
+            unsaved.update(version.id for version in work.versions)
+            scanned += sum(change.document is not None for change in page.changes)
             after = _DONE if page.done else page.last_rev
             pages += 1
             if pages % _PAGES_A_COMMIT == 0 or page.done:
                 self._keep(generation, pending, what, after, scanned)
-                pending, scanned = Work(), 0
+                pending, unsaved, scanned = Work(), set(), 0
             if stop is not None:
                 stop.wait(_BREATH_S)
         return True
@@ -112,8 +121,3 @@ class Rebuilder:
             generation.cursors[what] = after
             generation.documents += scanned
         self.generations.save(generation, pending)
-
-
-def _rows(what: str, changes: Sequence[Change]) -> int:
-    """How many documents a page is; tickets that come along with interactions were counted before."""
-    return sum(change.document is not None and (what != "interactions" or change.facts is None) for change in changes)

@@ -132,7 +132,7 @@ class TicketsService(TicketMethods, TicketsServicer):
         limit = _scan_limit(request)
         with self.database.read() as reader:
             rows = interactions.scan(reader, request.after_rev, limit)
-            total = interactions.count(reader)
+            total = 0 if request.after_rev else interactions.count(reader)
             kept: list[interactions.Kept] = []
             size = 0
             for row in rows:
@@ -141,13 +141,12 @@ class TicketsService(TicketMethods, TicketsServicer):
                     break
                 kept.append(row)
             found = tickets.get(reader, {row.ticket_id for row in kept}, values.unpack)
-            names = customers.names(reader, {one.customer_id for one in found.values()})
         return pb.ScanInteractionsResponse(
             interactions=[Interaction.FromString(row.data) for row in kept],
             last_rev=kept[-1].rev if kept else request.after_rev,
             done=len(kept) == len(rows) < limit,
             total=total,
-            tickets=[values.ticket(one, customer_name=names.get(one.customer_id, "")) for one in found.values()],
+            tickets=list(map(values.ticket, found.values())),
         )
 
     def ScanTickets(self, request: pb.ScanRequest, context: object) -> pb.ScanTicketsResponse:
@@ -155,10 +154,9 @@ class TicketsService(TicketMethods, TicketsServicer):
         limit = _scan_limit(request)
         with self.database.read() as reader:
             found = [tickets.of_row(row, values.unpack) for row in lists.scan(reader, request.after_rev, limit)]
-            names = customers.names(reader, {one.customer_id for one in found})
-            total = lists.count_all(reader)
+            total = 0 if request.after_rev else lists.count_all(reader)
         return pb.ScanTicketsResponse(
-            tickets=[values.ticket(one, customer_name=names.get(one.customer_id, "")) for one in found],
+            tickets=list(map(values.ticket, found)),
             last_rev=found[-1].rev if found else request.after_rev,
             done=len(found) < limit,
             total=total,
@@ -169,7 +167,7 @@ class TicketsService(TicketMethods, TicketsServicer):
         limit = _scan_limit(request)
         with self.database.read() as reader:
             found = customers.scan(reader, request.after_rev, limit)
-            total = customers.count(reader)
+            total = 0 if request.after_rev else customers.count(reader)
         return pb.ScanCustomersResponse(
             customers=[values.customer(one) for one in found],
             last_rev=found[-1].rev if found else request.after_rev,

@@ -10,7 +10,7 @@ import contextlib
 import itertools
 import shutil
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import tantivy
@@ -23,6 +23,7 @@ from services.search.index.local.compile import Compiler
 from services.search.index.local.manifest import Manifest
 from services.search.index.local.reading import Reading
 from services.search.index.local.typos import Spellings
+from services.search.index.local.writing import to_json
 from services.search.ports import Found, IndexDamaged, Plan
 
 _HEAP_BYTES = 48_000_000
@@ -46,29 +47,30 @@ class LocalIndex:
                 raise IndexDamaged("The index has files but no list of them.")
             else:
                 self._index = tantivy.Index(built, str(folder), reuse=False)
-            analyzers = fields.analyzers()
-            for name, analyzer in analyzers.items():
-                self._index.register_tokenizer(name, analyzer)
+            fields.register_tokenizers(self._index)
             self._index.config_reader("manual", 0)
             self.manifest = Manifest(folder)
             self.manifest.check_sizes()
             self._writer: tantivy.IndexWriter | None = self._index.writer(heap_bytes, 1)
             self._index.reload()
-        self._schema = built
-        self._analysis = Analysis(analyzers)
+        self._analysis = Analysis()
         self._spellings = Spellings(built, self._analysis, self._index.searcher)
         self._compiler = Compiler(built, self._analysis, self._spellings)
 
-    def write(self, documents: Iterable[Document]) -> None:
-        """Puts documents in place of what their ids had; tombstones only take away. Seen after `commit`."""
+    def write(self, documents: Iterable[Document], fresh: Container[str] = ()) -> None:
+        """Puts documents in place of what their ids had; tombstones only take away. Seen after `commit`.
+
+        Nothing is taken away for ids in `fresh`: each commit seeks what is to be taken away in every segment.
+        """
         waiting = iter(documents)
         while part := list(itertools.islice(waiting, _AT_ONCE)):
-            prepared = [(one.id, None if one.deleted else fields.to_tantivy(one, self._schema)) for one in part]
+            prepared = [(one.id, None if one.deleted else to_json(one, self._analysis)) for one in part]
             with self._engine_writes("written") as writer:
                 for id_, made in prepared:
-                    writer.delete_documents_by_term("id", id_)
+                    if id_ not in fresh:
+                        writer.delete_documents_by_term("id", id_)
                     if made is not None:
-                        writer.add_document(made)
+                        writer.add_json(made)
 
     def commit(self) -> None:
         """Makes what was written durable and visible."""

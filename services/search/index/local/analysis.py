@@ -1,16 +1,24 @@
-"""Stems of single words, remembered; and how typos are given to the compiler."""
+"""Stems and languages, remembered: texts are made of few different words. And how typos are given to the compiler."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
-import tantivy
-
+from services.search.domain import codes, words
+from services.search.domain.document import CUSTOMER, Document
 from services.search.domain.words import LANGUAGES
+from services.search.index.local.schema import analyzer
 
-_REMEMBERED = 50_000
+_REMEMBERED = 20_000  # words of each kind; 3 MB when full
+_LONGEST = 32  # characters of what is remembered; no language's words are longer often
+_SHORT = 400  # characters: a short text whose language is not known is stemmed in all
+_VOTERS = 100  # runs without blanks that are asked for the language of their text
+_DIGIT = re.compile(r"\d")
+Known = TypeVar("Known")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +38,39 @@ class Typos(Protocol):
         ...
 
 
-class Analysis:
-    """Stems by the index's own analyzers."""
+class _Remembered(dict[str, Known], Generic[Known]):
+    """What a run without blanks turned out to be. Runs with a digit are seldom met twice and not kept."""
 
-    def __init__(self, analyzers: dict[str, tantivy.TextAnalyzer]) -> None:
-        self._analyzers = {language: analyzers[f"stem_{language}"] for language in LANGUAGES}
+    def __init__(self, find: Callable[[str], Known]) -> None:
+        super().__init__()
+        self._find = find
+
+    def __missing__(self, run: str) -> Known:
+        found = self._find(run)
+        if len(run) <= _LONGEST and not _DIGIT.search(run):
+            if len(self) >= _REMEMBERED:
+                self.clear()
+            self[run] = found
+        return found
+
+
+class Analysis:
+    """Stems and languages of words and texts. Safe from any thread."""
+
+    def __init__(self) -> None:
+        self._analyzers = {language: analyzer(language) for language in LANGUAGES}
+        self._stems = {language: self._remembered(language) for language in LANGUAGES}
+        self._plain: set[str] = set()
+        self._votes = _Remembered(_votes_of)
         self.stem = lru_cache(maxsize=_REMEMBERED)(self._stem)
+
+    def _remembered(self, language: str) -> _Remembered[str]:
+        return _Remembered(lambda run: self._stemmed(language, run))
+
+    def _stemmed(self, language: str, run: str) -> str:
+        if not _DIGIT.search(run):
+            return " ".join(self._analyzers[language].analyze(run))
+        return " ".join(map(self._stems[language].__getitem__, _spelled(run)))
 
     def _stem(self, language: str, word: str) -> str:
         found = self._analyzers[language].analyze(word)
@@ -48,3 +83,54 @@ class Analysis:
     def stem_set(self, word: str) -> frozenset[str]:
         """All stems of a word."""
         return frozenset(stem for _, stem in self.stems(word))
+
+    def kept_stems(self, word: str) -> list[tuple[str, str]]:
+        """The stems by which a folded word can be sought: none when it holds a digit and so has no other forms."""
+        return [] if _DIGIT.search(word) else self.stems(word)
+
+    def stemmed(self, languages: Sequence[str], runs: Sequence[str]) -> list[str]:
+        """The stems of a text split at its blanks, as the index keeps them: words with a digit are left out."""
+        if len(languages) > 1:  # what is not remembered is looked at once
+            runs = [part for run in runs for part in ((run,) if run in self._plain else _spelled(run))]
+        return [" ".join(map(self._stems[language].__getitem__, runs)) for language in languages]
+
+    def telling(self, runs: Sequence[str]) -> list[str]:
+        """Which of a text's runs may be codes; they are found by setting aside what is known to be none."""
+        unknown = set(runs).difference(self._plain)
+        if not unknown:
+            return []
+        telling = set(filter(codes.tells, unknown))
+        if plain := unknown - telling:
+            if len(self._plain) >= _REMEMBERED:
+                self._plain.clear()
+            self._plain.update(run for run in plain if len(run) <= _LONGEST)
+        return sorted(telling)
+
+    def languages_of(self, document: Document, runs: Sequence[str], length: int) -> tuple[str, ...]:
+        """In which languages a document's text, split at its blanks, is stemmed.
+
+        Its own, or all when it is short and nobody can tell. Names are not.
+        """
+        if document.kind == CUSTOMER and not document.text:
+            return ()
+        known = document.language[:2]
+        if known in LANGUAGES:
+            return (known,)
+        guess = words.elected(map(self._votes.__getitem__, runs[:_VOTERS]))
+        if guess:
+            return (guess,)
+        return LANGUAGES if length <= _SHORT else ("it", "en")
+
+
+def _votes_of(run: str) -> tuple[str, ...]:
+    return () if _DIGIT.search(run) else words.votes_of(run)
+
+
+def _spelled(run: str) -> list[str]:
+    """The words of a run that have no digit in them."""
+    return [word for word in words.split(run) if not _DIGIT.search(word)]
+
+
+def whole_text(title: str, text: str) -> str:
+    """What is read together: the title, and the text below it."""
+    return f"{title}\n{text}" if title and text else title or text

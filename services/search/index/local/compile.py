@@ -105,7 +105,8 @@ class Compiler:
         """A word in all its forms; a code as it stands, or as the words it is made of."""
         parts = _parts(text)
         if codes.looks_like_code(text):
-            options = [self._term("codes", form) for form in codes.forms(text)]
+            forms = codes.forms(text)
+            options = [self._term("codes", form) for form in forms] + [self._term("id", form) for form in forms[:1]]
             if phone := codes.phone_form(text):
                 options.append(self._term("codes", phone))
             options.append(self._phrase(text, ("words", "sender", "recipient", "files")))
@@ -128,7 +129,7 @@ class Compiler:
 
     def inflections(self, word: str) -> list[tantivy.Query]:
         """A folded word by its stem in each language, as it stands, and in names and titles."""
-        options = [self._term(f"text_{language}", stem) for language, stem in self._analysis.stems(word)]
+        options = [self._term(f"text_{language}", stem) for language, stem in self._analysis.kept_stems(word)]
         options.append(Query.boost_query(self._term("words", word), _EXACT_BOOST))
         options.append(Query.boost_query(self._term("title", word), _TITLE_BOOST))
         options.extend(self._term(field, word) for field in ("sender", "files", "codes"))
@@ -206,7 +207,7 @@ class Compiler:
         return Query.const_score_query(query, 0.0)
 
     def _term(self, field: str, value: str) -> tantivy.Query:
-        return Query.term_query(self.schema, field, value, "basic" if field in {"codes", "state"} else "freq")
+        return Query.term_query(self.schema, field, value, "basic" if field in {"id", "codes", "state"} else "freq")
 
     def _terms(self, field: str, values: Iterable[str]) -> tantivy.Query:
         return Query.term_set_query(self.schema, field, list(values))

@@ -10,8 +10,8 @@ import tantivy
 from services.search.domain.document import Document
 from services.search.index.local.analysis import Analysis, Typos
 from services.search.index.local.compile import Compiler, Must, Query
-from services.search.index.local.schema import kept, order_key
 from services.search.index.local.snippets import Marker, marks_of
+from services.search.index.local.writing import kept, order_key
 from services.search.ports import Cursor, Found, Plan, Row
 
 EXACT_TOTAL = 10_000
@@ -132,19 +132,19 @@ class Reading:
 
     def _with_more(self, query: tantivy.Query, rows: list[Row]) -> list[Row]:
         """How many further hits each ticket has, by one aggregation."""
-        tickets = [row.document.ticket_id for row in rows if row.document.ticket_id]
-        if not tickets:
+        numbers = [row.document.number for row in rows if row.document.number]
+        if not numbers:
             return rows
-        of_these = Query.term_set_query(self._compiler.schema, "ticket_id", tickets)
+        of_these = Query.term_set_query(self._compiler.schema, "number", numbers)
         narrowed = Query.boolean_query([(Must, query), (Must, of_these)])
-        wanted = {"t": {"terms": {"field": "ticket_id", "size": len(tickets)}}}
-        counts = {str(bucket["key"]): int(bucket["doc_count"]) for bucket in self._buckets(narrowed, wanted, "t")}
+        wanted = {"t": {"terms": {"field": "number", "size": len(numbers)}}}
+        counts = {int(bucket["key"]): int(bucket["doc_count"]) for bucket in self._buckets(narrowed, wanted, "t")}
         return [
             Row(
                 row.document,
                 row.score,
                 row.snippet_html,
-                max(0, counts.get(row.document.ticket_id, 0) - len(row.inner)),
+                max(0, counts.get(row.document.number, 0) - len(row.inner)),
                 row.inner,
             )
             for row in rows

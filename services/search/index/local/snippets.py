@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from services.search.domain import codes, words
 from services.search.domain.document import Document
 from services.search.domain.query import And, Near, Node, Or, Phrase, Prefix, Scoped, Word
-from services.search.index.local.analysis import Analysis, Typos
-from services.search.index.local.schema import languages_of
+from services.search.index.local.analysis import Analysis, Typos, whole_text
 
 _LENGTH = 220
 _FIRST_LOOK = 16_000  # characters marked before looking further
@@ -81,7 +80,8 @@ class Marker:
     def snippet(self, document: Document) -> str:
         """About 220 characters of escaped HTML with `<mark>`: where most of the words are, else the beginning."""
         text = document.text
-        languages = languages_of(document, f"{document.title}\n{text}" if document.title else text)
+        whole = words.composed(whole_text(document.title, text))
+        languages = self._analysis.languages_of(document, whole.split(), len(whole))
         found = self._places(text[:_FIRST_LOOK], languages)
         if not found and len(text) > _FIRST_LOOK:
             found = self._places(text, languages)
@@ -112,7 +112,7 @@ class Marker:
         wanted = self._marks.codes
         runs = [
             (begin, end, text[begin:end])
-            for begin, end in codes.runs(text)
+            for begin, end in codes.places(text)
             if wanted.intersection(codes.forms(text[begin:end]))
         ]
         phones = [(*match.span(), "p:") for match in codes.PHONE.finditer(text) if codes.phone_form(match[0]) in wanted]

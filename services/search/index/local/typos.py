@@ -14,7 +14,7 @@ import tantivy
 
 from services.search.domain import words
 from services.search.index.local.analysis import Analysis, Variant
-from services.search.index.local.schema import kept
+from services.search.index.local.writing import kept
 
 Query = tantivy.Query
 Must, Should, MustNot = tantivy.Occur.Must, tantivy.Occur.Should, tantivy.Occur.MustNot

@@ -1018,6 +1018,8 @@ Global___ListAuditResponse: _TypeAlias = ListAuditResponse  # noqa: Y015
 
 @_typing.final
 class ScanRequest(_message.Message):
+    """Pages by rev for search's rebuild. `total` is counted for the first page alone; tickets come without customers' names."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     AFTER_REV_FIELD_NUMBER: _builtins.int
