@@ -39,7 +39,10 @@ def micros(moment: Timestamp) -> int:
 
 def excerpt(text: str) -> str:
     """First words on one line, at most 200 characters."""
-    return " ".join(text[: MAX_EXCERPT + 60].split())[:MAX_EXCERPT]
+    head = text[: MAX_EXCERPT + 60]
+    if "  " not in head and head.isprintable():  # one line with single blanks, as most are: half the time
+        return head.strip(" ")[:MAX_EXCERPT]
+    return " ".join(head.split())[:MAX_EXCERPT]
 
 
 @lru_cache(maxsize=1024)
