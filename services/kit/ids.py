@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import struct
 import threading
 import time
 from datetime import UTC, datetime
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]  # two digits a step: half the time
-_SHIFTS = range(120, -1, -10)
+_CHANCE = struct.Struct(">Q")
+_30_BITS = (1 << 30) - 1
 _LAST_MS = 253_402_300_799_000  # end of the year 9999, the last that `datetime` knows
 _POOL_BYTES = 4096  # asked of the system at once: each asking costs a system call, and the interpreter's lock with it
 _lock = threading.Lock()
@@ -23,14 +25,22 @@ def new_id(prefix: str) -> str:
 
     Source: RFC 9562, section 5.7 (UUIDv7), with the 12 bits of `rand_a` as a sub-millisecond counter.
     """
+    return new_ids(prefix, 1)[0]
+
+
+def new_ids(prefix: str, count: int) -> list[str]:
+    """So many at once, in order: the hour, the lock and the randomness are asked for but once."""
     stamp = time.time_ns() // 250  # a quarter of a microsecond fits millisecond (48 bits) + rand_a (12 bits)
     with _lock:
         stamp = max(stamp, _last[0] + 1)
-        _last[0] = stamp
-        chance = _draw(8)
-    millisecond, fraction = divmod(stamp, 4000)
-    value = (millisecond << 80) | (7 << 76) | (fraction << 64) | (2 << 62) | (int.from_bytes(chance, "big") >> 2)
-    return f"{prefix}_{_base32(value)}"
+        _last[0] = stamp + count - 1
+        chance = _draw(8 * count)
+    made = []
+    for number, (drawn,) in enumerate(_CHANCE.iter_unpack(chance), stamp):
+        millisecond, fraction = divmod(number, 4000)
+        high, low = (millisecond << 16) | (7 << 12) | fraction, (2 << 62) | (drawn >> 2)
+        made.append(f"{prefix}_{_base32(high << 64 | low)}")
+    return made
 
 
 def fresh_bytes(size: int) -> bytes:
@@ -42,8 +52,9 @@ def fresh_bytes(size: int) -> bytes:
 def _draw(size: int) -> bytes:
     if len(_pool) < size:
         _pool.extend(os.urandom(max(size, _POOL_BYTES)))
-    drawn = bytes(_pool[-size:])
-    del _pool[-size:]
+    cut = len(_pool) - size
+    drawn = bytes(_pool[cut:])
+    del _pool[cut:]
     return drawn
 
 
@@ -64,5 +75,9 @@ def first_at(prefix: str, moment: datetime) -> str:
 
 
 def _base32(value: int) -> str:
-    pairs = _PAIRS
-    return "".join([pairs[(value >> shift) & 1023] for shift in _SHIFTS])
+    p = _PAIRS  # cut into numbers of 30 bits first, which Python shifts faster than one of 130
+    a, b, c, d = value >> 90, value >> 60 & _30_BITS, value >> 30 & _30_BITS, value & _30_BITS
+    return (
+        f"{p[a >> 30]}{p[a >> 20 & 1023]}{p[a >> 10 & 1023]}{p[a & 1023]}{p[b >> 20]}{p[b >> 10 & 1023]}{p[b & 1023]}"
+        f"{p[c >> 20]}{p[c >> 10 & 1023]}{p[c & 1023]}{p[d >> 20]}{p[d >> 10 & 1023]}{p[d & 1023]}"
+    )

@@ -75,7 +75,7 @@ def keep_unapplied(uow: Uow, group: str, records: Sequence[Record], now_us: int)
     ids = {record.event_id: record for record in reversed(records)}  # of one event twice in a batch, the first
     known = {row[0] for row in uow.rows(_APPLIED, {"group": group, "ids": list(ids)})}
     fresh = [record for record in records if record.event_id not in known and ids[record.event_id] is record]
-    uow.execute_many(_APPLY, [{"group": group, "event_id": record.event_id, "now_us": now_us} for record in fresh])
+    uow.execute_many(_APPLY, [(group, record.event_id, now_us) for record in fresh])
     return fresh
 
 

@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -33,7 +33,7 @@ class Lane(enum.Enum):
     BULK = 1
 
 
-class Mode(enum.Enum):
+class Mode(enum.IntEnum):
     """Whether what an event causes may touch people; values are those of `ascolto.common.v1.Mode`."""
 
     LIVE = 1
@@ -41,19 +41,31 @@ class Mode(enum.Enum):
     REPLAY = 3
 
 
-@dataclass(frozen=True, slots=True)
+class Packed(NamedTuple):
+    """A payload that is bytes already: the name of its message, and the message."""
+
+    kind: str
+    data: bytes
+
+    def ByteSize(self) -> int:  # noqa: N802 - as messages call it
+        """Its length."""
+        return len(self.data)
+
+
+@dataclass(slots=True)
 class Event:
     """One event on its way to a topic; carries the full state after the change, never a delta.
 
     `payload` is the proto message; its name is the kind. `subject` is `kit.privacy.subject(...)` of the person
     concerned, empty when nobody's. `rev` comes from `Uow.next_revs`, drawn after the aggregate was locked.
+    A value; not frozen only because making a frozen one costs a microsecond for each event of the hot path.
     """
 
     topic: str
     key: str
     aggregate_id: str
     rev: int
-    payload: Message
+    payload: Message | Packed
     brand_id: str = ""
     received_at: datetime | None = None
     mode: Mode = Mode.LIVE
@@ -81,8 +93,11 @@ class Uow(Reader, Protocol):
         """Runs one statement; returns how many rows it touched."""
         ...
 
-    def execute_many(self, statement: Sql, rows: Iterable[Params]) -> None:
-        """Runs one statement for many rows, in one call of the driver."""
+    def execute_many(self, statement: Sql, rows: Iterable[Params | Row]) -> None:
+        """Runs one statement for many rows, in few calls of the driver.
+
+        Rows of a plain INSERT may be tuples, their values in the order in which the statement names them.
+        """
         ...
 
     def next_revs(self, count: int = 1) -> range:

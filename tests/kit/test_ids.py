@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
-from services.kit.ids import first_at, made_at, new_id
+from services.kit.ids import first_at, made_at, new_id, new_ids
 
 
 def test_ids_of_one_process_are_unique_and_sorted() -> None:
@@ -38,3 +38,13 @@ def test_the_first_id_of_a_moment_bounds_those_made_before_and_after() -> None:
         < first_at("evt", moment + timedelta(seconds=10))
     )
     assert made_at(first_at("evt", datetime(2026, 3, 12, tzinfo=UTC))) == datetime(2026, 3, 12, tzinfo=UTC)
+
+
+def test_ids_made_together_are_like_ids_made_one_by_one() -> None:
+    before = new_id("evt")
+    made = new_ids("evt", 1000)
+    after = new_id("evt")
+
+    assert new_ids("evt", 0) == []
+    assert sorted({before, *made, after}) == [before, *made, after]
+    assert abs(made_at(made[-1]) - datetime.now(UTC)) < timedelta(seconds=5)

@@ -262,6 +262,20 @@ def test_lists_are_written_in_order_whatever_their_length(kit_database: Database
     assert rows == [(f"{n:03}", f"149.{n}") for n in range(149)] + [("twice", "5")]
 
 
+def test_rows_of_a_plain_insert_may_be_tuples_of_the_right_length(kit_database: DatabaseFactory) -> None:
+    database = kit_database("intake")
+    database.write(lambda uow: uow.execute_many(ADD, [(f"{n:03}", f"b{n}") for n in range(150)]))
+
+    with pytest.raises(Internal, match="2 values"):
+        database.write(lambda uow: uow.execute_many(ADD, [("x", "y"), ("z",)]))
+    with pytest.raises(Internal, match="plain INSERT"):
+        database.write(lambda uow: uow.execute_many(Sql("UPDATE things SET body = :body WHERE id = :id"), [("x", "y")]))
+
+    with database.read() as reader:
+        rows = reader.rows(Sql("SELECT id, body FROM things ORDER BY id"))
+    assert rows == [(f"{n:03}", f"b{n}") for n in range(150)]
+
+
 def test_statements_that_are_no_plain_insert_take_lists_too(kit_database: DatabaseFactory) -> None:
     database = kit_database("intake")
     database.write(lambda uow: uow.execute_many(ADD, [{"id": f"{n}", "body": ""} for n in range(5)]))

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import NamedTuple, Protocol
 
-if TYPE_CHECKING:
-    from ascolto.common.v1.envelope_pb2 import Envelope
+from ascolto.common.v1.envelope_pb2 import Envelope
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One event at its place in the log. `kind` and `key` are readable without parsing the envelope."""
 
     topic: str
@@ -26,8 +23,6 @@ class Record:
     @property
     def envelope(self) -> Envelope:
         """Parsed anew on each call: keep it."""
-        from ascolto.common.v1.envelope_pb2 import Envelope
-
         return Envelope.FromString(self.data)
 
 

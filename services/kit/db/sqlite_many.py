@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
 from services.kit.db.sql import Sql
+from services.kit.errors import Internal
 
 _SIZES = (64, 16, 4, 1)  # few enough for the statement cache
 _INSERT = re.compile(
@@ -27,6 +29,7 @@ class ManyRows:
     def __init__(self, head: str, row: str, tail: str) -> None:
         names = _NAME.findall(row)
         self._values = itemgetter(*names) if len(names) > 1 else lambda item, name=names[0]: (item[name],)
+        self._width = len(names)
         mark = f"({_NAME.sub('?', row)})"
         self._texts = [(size, head + ", ".join([mark] * size) + tail) for size in _SIZES]
 
@@ -37,11 +40,14 @@ class ManyRows:
         return cls(*match.groups()) if match and ":" in match[2] and not statement.lists else None
 
     def run(self, connection: sqlite3.Connection, rows: Sequence[Any]) -> None:
-        """Writes all rows, in their order."""
-        values = self._values
-        start = 0
+        """Writes all rows, in their order: either mappings, or tuples with the values in the statement's order."""
+        values: Iterable[Any] = rows if rows and isinstance(rows[0], tuple) else map(self._values, rows)
+        flat = list(chain.from_iterable(values))
+        if len(flat) != len(rows) * self._width:
+            raise Internal(f"Rows of {self._texts[-1][1]} need {self._width} values each.")
+        start, left = 0, len(rows)
         for size, text in self._texts:
-            while len(rows) - start >= size:
-                flat = [value for row in rows[start : start + size] for value in values(row)]
-                connection.execute(text, flat)
-                start += size
+            while left >= size:
+                end = start + size * self._width
+                connection.execute(text, flat[start:end])
+                start, left = end, left - size

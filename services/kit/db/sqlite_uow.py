@@ -8,10 +8,11 @@ from concurrent.futures import Future
 from typing import Any
 
 from services.kit.clock import Clock
-from services.kit.db.events import INSERT_OUTBOX, OutboxRow, outbox_row
+from services.kit.db.events import INSERT_OUTBOX, OutboxRow, outbox_rows
 from services.kit.db.sql import Sql
 from services.kit.db.sqlite_many import ManyRows
 from services.kit.db.sqlite_readers import bound
+from services.kit.errors import Internal
 from services.kit.uow import Event, Lane, Params, Row, Uow
 
 _READ_SEQUENCE = "SELECT value FROM sequence WHERE name = 'rev'"
@@ -69,8 +70,8 @@ class SqliteUow:
         """Runs one statement; returns how many rows it touched."""
         return self._connection.execute(statement.sqlite, bound(statement, params)).rowcount
 
-    def execute_many(self, statement: Sql, rows: Iterable[Params]) -> None:
-        """Runs one statement for many rows."""
+    def execute_many(self, statement: Sql, rows: Iterable[Params | Row]) -> None:
+        """Runs one statement for many rows; those of a plain INSERT may be tuples."""
         self._insert(statement, rows if isinstance(rows, (list, tuple)) else list(rows))
 
     def _insert(self, statement: Sql, rows: Sequence[Any]) -> None:
@@ -79,6 +80,8 @@ class SqliteUow:
         if (many := self._many[statement]) is not None:
             many.run(self._connection, rows)
         else:
+            if rows and isinstance(rows[0], tuple):
+                raise Internal(f"Only a plain INSERT takes tuples: {statement!r}.")
             listed = [bound(statement, row) for row in rows] if statement.lists else rows
             self._connection.executemany(statement.sqlite, listed)
 
@@ -95,7 +98,7 @@ class SqliteUow:
     def emit(self, *events: Event) -> None:
         """Queues events for the outbox."""
         now_us = int(self._clock.now().timestamp() * 1_000_000)
-        self._pending.extend([outbox_row(event, self._service, now_us) for event in events])
+        self._pending += outbox_rows(events, self._service, now_us)
 
     def keep(self) -> None:
         """The function succeeded: its events go with the group."""
@@ -116,7 +119,7 @@ class SqliteUow:
             return frozenset()
         rows = self.outbox
         self._insert(INSERT_OUTBOX, rows)
-        topics = frozenset(str(row["topic"]) for row in rows)
+        topics = frozenset([row[0] for row in rows])
         self.outbox = []
         return topics
 

@@ -28,9 +28,12 @@ class Threading(enum.IntEnum):
     ALWAYS_NEW = 3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Identity:
-    """One address of a person as a contact shows it. `scope` limits where the value is unique."""
+    """One address of a person as a contact shows it. `scope` limits where the value is unique.
+
+    A value like the others; not frozen only because making a frozen one costs twice as much on the hot path.
+    """
 
     kind: str
     value: str
@@ -45,13 +48,16 @@ class Identity:
         return f"{self.kind}\x1f{self.value}\x1f{self.scope}"
 
 
-# Platform-wide names are unique by channel, visitors by account, a shop's own customer numbers by brand.
-_SCOPES = {"handle": "channel", "visitor": "account", "customer": "brand"}
-
-
 def scope_of(kind: str, *, channel: str, account_id: str, brand_id: str) -> str:
-    """Where a value of this kind means one person: empty for e-mail and phone, which mean it everywhere."""
-    return {"channel": channel, "account": account_id, "brand": brand_id}.get(_SCOPES.get(kind, ""), "")
+    """Where a value of this kind means one person: empty for e-mail and phone, which mean it everywhere.
+
+    Platform-wide names are unique by channel, visitors by account, a shop's own customer numbers by brand.
+    """
+    if kind == "handle":
+        return channel
+    if kind == "visitor":
+        return account_id
+    return brand_id if kind == "customer" else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,13 +44,14 @@ def learn(customer: Customer, contact: Contact, *, taken: Collection[str]) -> Le
     verified: list[Identity] = []
     known = {identity.key: place for place, identity in enumerate(customer.identities)}
     for identity in (contact.sender, *contact.identities):
-        place = known.get(identity.key)
+        key = identity.key
+        place = known.get(key)
         if place is not None:
             if identity.verified and not customer.identities[place].verified:
                 customer.identities[place] = replace(customer.identities[place], verified=True)
                 verified.append(customer.identities[place])
-        elif identity.value and identity.key not in taken:
-            known[identity.key] = len(customer.identities)
+        elif identity.value and key not in taken:
+            known[key] = len(customer.identities)
             customer.identities.append(identity)
             added.append(identity)
     changed = bool(added or verified)

@@ -33,6 +33,9 @@ class Decision:
     follows: str = ""
 
 
+_NEW = Decision()
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What the store knows of the keys a contact brings."""
@@ -57,10 +60,10 @@ def decide(contact: Contact, customer_id: str, evidence: Evidence) -> Decision:
         key = thread_key(contact)
         return _enter(contact, evidence, evidence.conversations.get(key, "") if key else "")
     if contact.threading is not Threading.MAIL:
-        return Decision()
+        return _NEW
     if contact.token_ticket_id:
         decision = _enter(contact, evidence, contact.token_ticket_id)
-        if decision != Decision():
+        if decision != _NEW:
             return decision
     found, link = _by_message_ids(contact, customer_id, evidence)
     if found:
@@ -100,7 +103,7 @@ def _by_message_ids(contact: Contact, customer_id: str, evidence: Evidence) -> t
 def _enter(contact: Contact, evidence: Evidence, ticket_id: str) -> Decision:
     ticket = evidence.tickets.get(ticket_id)
     if ticket is None or ticket.brand_id != contact.brand_id:
-        return Decision()
+        return _NEW
     if ticket.state is State.CLOSED:
         return Decision(follows=ticket_id)
     return Decision(ticket_id=ticket_id)

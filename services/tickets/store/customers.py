@@ -141,18 +141,8 @@ def add_identities(uow: Uow, rows: Sequence[tuple[str, Identity, int]]) -> None:
         uow.execute_many(
             _ADD_IDENTITY,
             [
-                {
-                    "identity_key": identity.key,
-                    "customer_id": customer_id,
-                    "kind": identity.kind,
-                    "value": identity.value,
-                    "scope": identity.scope,
-                    "name": identity.name,
-                    "verified": int(identity.verified),
-                    "source": identity.source,
-                    "seen_us": seen_us,
-                }
-                for customer_id, identity, seen_us in rows
+                (one.key, customer_id, one.kind, one.value, one.scope, one.name, int(one.verified), one.source, seen_us)
+                for customer_id, one, seen_us in rows
             ],
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from services.kit.db.sql import Sql
 from services.kit.uow import Params, Reader, Row, Uow
@@ -25,15 +26,32 @@ class Kept:
     data: bytes
 
 
+class NewRow(NamedTuple):
+    """One interaction as it is first stored."""
+
+    id: str
+    ticket_id: str
+    brand_id: str
+    kind: str
+    direction: int
+    account_id: str
+    external_id: str
+    reply_key: str
+    seq: int
+    recorded_us: int
+    rev: int
+    delivery_state: int
+    data: bytes
+
+
 IN, OUT, INTERNAL = 1, 2, 3
 CANCELLED = 10  # delivery state of the contract
 _COLUMNS = "id, ticket_id, brand_id, kind, direction, seq, rev, delivery_rev, delivery_state, data"
 
 _KNOWN = Sql("SELECT id FROM interactions WHERE id IN (:ids...)")
 _INSERT = Sql(
-    "INSERT INTO interactions (id, ticket_id, brand_id, kind, direction, account_id, external_id, reply_key, seq,"
-    " recorded_us, rev, delivery_rev, delivery_state, data) VALUES (:id, :ticket_id, :brand_id, :kind, :direction,"
-    " :account_id, :external_id, :reply_key, :seq, :recorded_us, :rev, 0, :delivery_state, :data)"
+    f"INSERT INTO interactions ({', '.join(NewRow._fields)}, delivery_rev)"  # noqa: S608 - fixed names
+    f" VALUES ({', '.join(':' + name for name in NewRow._fields)}, 0)"
 )
 _UPDATE = Sql(
     "UPDATE interactions SET data = :data, rev = :rev, delivery_rev = :delivery_rev, delivery_state = :delivery_state,"
@@ -79,7 +97,7 @@ def known(reader: Reader, ids: Collection[str]) -> set[str]:
     return {str(row[0]) for row in reader.rows(_KNOWN, {"ids": list(ids)})} if ids else set()
 
 
-def add(uow: Uow, rows: Sequence[Params]) -> None:
+def add(uow: Uow, rows: Sequence[NewRow]) -> None:
     """Inserts interactions."""
     if rows:
         uow.execute_many(_INSERT, rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -21,16 +22,18 @@ NAMES = (
     "excerpt", "not_rendered", "topic", "order_number", "fields", "person",
 )  # fmt: skip
 COLUMNS = ", ".join(NAMES)
-_ALL = (*NAMES, "live", "open_key")
-_FIXED = {"id", "number", "brand_id", "opened_us", "open_key", "live", "capabilities", "channel", "person"}
+_FIXED = {"id", "number", "brand_id", "opened_us", "capabilities", "channel", "person"}
 _MOVING = [name for name in NAMES if name not in _FIXED]
-_MOVING_OF = attrgetter(*_MOVING)
+_REFORMED = ("state", "tags", "fields", "has_attachments", "delivery_trouble")  # rows hold them in another form
+_PLAIN = tuple(name for name in NAMES if name not in {*_REFORMED, "capabilities"})
+_PLAIN_OF = attrgetter(*_PLAIN)
+_NEW = (*_PLAIN, *_REFORMED, "capabilities", "live", "open_key")
 
 _LOCK = Sql(f"UPDATE tickets SET version = version WHERE id IN (:ids...) RETURNING {COLUMNS}")  # noqa: S608 - fixed names
 _GET = Sql(f"SELECT {COLUMNS} FROM tickets WHERE id IN (:ids...)")  # noqa: S608 - fixed names
 _BY_NUMBER = Sql("SELECT number, id FROM tickets WHERE number IN (:numbers...)")
 _BY_OPEN_KEY = Sql("SELECT id FROM tickets WHERE open_key = :open_key AND open_key <> ''")
-_INSERT = Sql(f"INSERT INTO tickets ({', '.join(_ALL)}) VALUES ({', '.join(':' + name for name in _ALL)})")  # noqa: S608 - fixed names
+_INSERT = Sql(f"INSERT INTO tickets ({', '.join(_NEW)}) VALUES ({', '.join(':' + name for name in _NEW)})")  # noqa: S608 - fixed names
 _UPDATE = Sql(f"UPDATE tickets SET {', '.join(f'{name} = :{name}' for name in _MOVING)} WHERE id = :id")  # noqa: S608 - fixed names
 _NUMBERS = Sql(
     "INSERT INTO ticket_numbers (name, value) VALUES ('ticket', 10000 + :count) "
@@ -69,13 +72,19 @@ def of_row(row: Row, unpack: Unpack) -> Ticket:
     return Ticket(*values)
 
 
-def _values(ticket: Ticket) -> dict[str, str | int | bytes]:
-    values: dict[str, str | int | bytes] = dict(zip(_MOVING, _MOVING_OF(ticket), strict=True))
-    values["id"] = ticket.id
-    values["state"] = int(ticket.state)
-    values["tags"] = _TAG_BREAK.join(ticket.tags)
-    values["fields"] = json.dumps(ticket.fields) if ticket.fields else ""
-    return values
+def _reformed(ticket: Ticket) -> tuple[int, str, str, int, int]:
+    return (
+        int(ticket.state),
+        _TAG_BREAK.join(ticket.tags),
+        _fields(tuple(ticket.fields.items())),
+        int(ticket.has_attachments),
+        int(ticket.delivery_trouble),
+    )
+
+
+@lru_cache(maxsize=1024)  # most tickets of a batch are as young as each other
+def _fields(changed: tuple[tuple[str, int], ...]) -> str:
+    return json.dumps(dict(changed)) if changed else ""
 
 
 def lock(uow: Uow, ids: Collection[str], unpack: Unpack) -> dict[str, Ticket]:
@@ -94,25 +103,19 @@ def get(reader: Reader, ids: Collection[str], unpack: Unpack) -> dict[str, Ticke
 
 def add(uow: Uow, tickets: Sequence[Ticket], *, open_key: str = "") -> None:
     """Inserts new tickets."""
-    rows: list[Params] = []
-    for ticket in tickets:
-        values = _values(ticket)
-        values["number"] = ticket.number
-        values["brand_id"] = ticket.brand_id
-        values["opened_us"] = ticket.opened_us
-        values["channel"] = ticket.channel
-        values["person"] = ticket.person
-        values["capabilities"] = ticket.capabilities.packed
-        values["live"] = int(ticket.capabilities.live)
-        values["open_key"] = open_key
-        rows.append(values)
+    rows: list[Row] = [
+        (*_PLAIN_OF(one), *_reformed(one), one.capabilities.packed, int(one.capabilities.live), open_key)
+        for one in tickets
+    ]
     if rows:
         uow.execute_many(_INSERT, rows)
 
 
 def save(uow: Uow, tickets: Iterable[Ticket]) -> None:
     """Writes locked tickets back."""
-    rows: list[Params] = [_values(ticket) for ticket in tickets]
+    rows: list[Params] = [
+        dict(zip((*_PLAIN, *_REFORMED), (*_PLAIN_OF(ticket), *_reformed(ticket)), strict=True)) for ticket in tickets
+    ]
     if rows:
         uow.execute_many(_UPDATE, rows)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services.kit.uow import Event, Params, Uow
+from services.kit.uow import Event, Uow
 from services.tickets.domain import acknowledgement as policy
 from services.tickets.domain import acknowledgement_texts as texts
 from services.tickets.domain.answer import without_own
@@ -12,7 +12,7 @@ from services.tickets.domain.brand import Directory
 from services.tickets.domain.contact import Contact
 from services.tickets.domain.customer import Customer
 from services.tickets.domain.ticket import Ticket
-from services.tickets.store import acknowledgements
+from services.tickets.store import acknowledgements, interactions
 from services.tickets.wire import events
 from services.tickets.wire import interactions as wire
 
@@ -25,7 +25,7 @@ def acknowledge(
     people: Mapping[str, Customer],
     directory: Directory,
     now_us: int,
-) -> tuple[list[Params], list[Event]]:
+) -> tuple[list[interactions.NewRow], list[Event]]:
     """Chooses who is told, within window and quota; returns the rows and events of the answers."""
     candidates = [(tickets[on], contact) for on, contact in opened_by.items() if policy.wanted(contact, opened=True)]
     if not candidates:
@@ -50,7 +50,7 @@ def acknowledge(
         chosen.append((on, contact))
     acknowledgements.put(uow, {policy.sender_key(contact) for _, contact in chosen}, now_us)
     acknowledgements.count_unverified(uow, day, unverified)
-    rows: list[Params] = []
+    rows: list[interactions.NewRow] = []
     out: list[Event] = []
     for (on, contact), rev in zip(chosen, uow.next_revs(len(chosen)) if chosen else (), strict=True):
         _write(on, contact, directory, rev, now_us, rows, out)
@@ -69,7 +69,7 @@ def _write(
     directory: Directory,
     rev: int,
     now_us: int,
-    rows: list[Params],
+    rows: list[interactions.NewRow],
     out: list[Event],
 ) -> None:
     """One answer. The account is the contact's own when it carries the answer, else the brand's of that channel."""

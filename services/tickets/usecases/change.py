@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from services.kit.errors import Conflict, NotFound
-from services.kit.uow import Params, Uow
+from services.kit.uow import Uow
 from services.tickets.domain import ticket
 from services.tickets.domain.brand import Directory
 from services.tickets.domain.ticket import Change, Happened, Ticket
@@ -18,9 +18,9 @@ from services.tickets.wire.values import ticket as ticket_message
 
 def event_row(
     on: Ticket, happened: Sequence[Happened], *, who: str, name: str, ids: Sequence[str], now_us: int
-) -> list[Params]:
+) -> list[interactions.NewRow]:
     """Rows of quiet lines in the thread for what happened; `on.rev` must be drawn already."""
-    rows: list[Params] = []
+    rows: list[interactions.NewRow] = []
     for one, interaction_id in zip(happened, ids, strict=False):
         on.interactions += 1
         written = wire.Written(

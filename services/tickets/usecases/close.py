@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.kit.uow import Event, Params, Uow
+from services.kit.uow import Event, Uow
 from services.tickets.domain import ticket
 from services.tickets.domain.ticket import State, Ticket
 from services.tickets.store import acknowledgements, interactions, tickets
@@ -18,7 +18,7 @@ def close_solved(uow: Uow, *, now_us: int, ids: list[str]) -> int:
     """Closes up to 200 due tickets; returns how many, so that the caller goes on while there are more."""
     due = tickets.due_to_close(uow, now_us, _BATCH)
     out: list[Event] = []
-    rows: list[Params] = []
+    rows: list[interactions.NewRow] = []
     closed: list[Ticket] = []
     for on in tickets.lock(uow, due, unpack).values():
         if on.state is not State.SOLVED or not 0 < on.close_us <= now_us:

@@ -37,7 +37,7 @@ class _Batch:
     message_ids: dict[str, list[threading.Known]]
     numbers: dict[int, str]
     next_number: int
-    takes_part: Callable[[Ticket, Contact], bool]
+    evidence: threading.Evidence  # of the same tickets, threads, ids and numbers, which grow with the batch
     new_customers: dict[str, Customer] = field(default_factory=dict)
     told_customers: dict[str, None] = field(default_factory=dict)
     new_tickets: dict[str, Ticket] = field(default_factory=dict)
@@ -63,7 +63,7 @@ def receive_contacts(uow: Uow, contacts: Sequence[Contact], *, directory: Direct
     batch = _load(uow, fresh, directory, now_us)
     parked = _parked(uow, fresh)
     revs = iter(uow.next_revs(len(fresh) * 2))
-    rows: list[Params] = []
+    rows: list[interactions.NewRow] = []
     out: list[Event] = []
     opened_by: dict[str, Contact] = {}
     for contact in fresh:
@@ -79,8 +79,9 @@ def receive_contacts(uow: Uow, contacts: Sequence[Contact], *, directory: Direct
             for act, text, occurred_us in parked.get(key, ()):
                 wire.amend(interaction, act, text, occurred_us)
                 on.excerpt = wire.last_words(interaction)
-        rows.append(wire.row(interaction, account_id=contact.account_id))
-        out.append(events.contact_recorded(contact, interaction, on, opened=opened))
+        data = wire.packed(interaction)
+        rows.append(wire.row(interaction, account_id=contact.account_id, data=data))
+        out.append(events.contact_recorded(contact, data, on, opened=opened))
         if opened:
             opened_by[on.id] = contact
     out += _write_people(uow, batch, fresh, revs)
@@ -110,6 +111,13 @@ def _load(uow: Uow, fresh: Sequence[Contact], directory: Directory, now_us: int)
     wanted.update(found_threads.values(), numbers.values())
     wanted.update(known.ticket_id for several in message_ids.values() for known in several)
     found_tickets = tickets.lock(uow, wanted, unpack)
+    evidence = threading.Evidence(
+        tickets=found_tickets,
+        message_ids=message_ids,
+        numbers=numbers,
+        conversations=found_threads,
+        takes_part=_participation(uow, owners, set(found_tickets)),
+    )
     return _Batch(
         now_us=now_us,
         directory=directory,
@@ -120,7 +128,7 @@ def _load(uow: Uow, fresh: Sequence[Contact], directory: Directory, now_us: int)
         message_ids=message_ids,
         numbers=numbers,
         next_number=tickets.next_numbers(uow, 0).stop,
-        takes_part=_participation(uow, owners, set(found_tickets)),
+        evidence=evidence,
     )
 
 
@@ -168,14 +176,7 @@ def _customer(batch: _Batch, contact: Contact) -> Customer:
 
 
 def _ticket(batch: _Batch, contact: Contact, customer: Customer) -> tuple[Ticket, bool]:
-    evidence = threading.Evidence(
-        tickets=batch.tickets,
-        message_ids=batch.message_ids,
-        numbers=batch.numbers,
-        conversations=batch.threads,
-        takes_part=batch.takes_part,
-    )
-    decision = threading.decide(contact, customer.id, evidence)
+    decision = threading.decide(contact, customer.id, batch.evidence)
     on = batch.tickets.get(decision.ticket_id) if decision.ticket_id else None
     opened = on is None
     if on is None:

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 from ascolto.common.v1.envelope_pb2 import Blob
 from ascolto.tickets.v1.events_pb2 import (
-    CustomerChanged,
     Interaction,
     InteractionChanged,
     InteractionRecorded,
@@ -21,6 +20,7 @@ from services.kit.uow import Event, Mode
 from services.tickets.domain.contact import Contact
 from services.tickets.domain.customer import Customer
 from services.tickets.domain.ticket import Ticket
+from services.tickets.wire import packed
 from services.tickets.wire.interactions import Written
 from services.tickets.wire.values import customer, identity_message, stamp, ticket
 
@@ -40,14 +40,14 @@ def moment(micros: int) -> datetime:
     return datetime.fromtimestamp(micros / 1_000_000, UTC)
 
 
-def contact_recorded(contact: Contact, interaction: Interaction, on: Ticket, *, opened: bool) -> Event:
-    """The one event of a contact; it carries the ticket too."""
+def contact_recorded(contact: Contact, interaction: bytes, on: Ticket, *, opened: bool) -> Event:
+    """The one event of a contact, with its interaction packed; it carries the ticket too."""
     return Event(
         topic=topics.TICKETS,
         key=on.id,
         aggregate_id=on.id,
-        rev=interaction.rev,
-        payload=InteractionRecorded(interaction=interaction, ticket=ticket(on), opened=opened),
+        rev=on.rev,
+        payload=packed.interaction_recorded(interaction, ticket(on).SerializeToString(), opened=opened),
         brand_id=on.brand_id,
         received_at=moment(contact.received_us),
         mode=Mode.LIVE if contact.live else Mode.IMPORT,
@@ -102,7 +102,7 @@ def customer_changed(of: Customer, *, live: bool = True, trace_id: str = "") -> 
         key=of.id,
         aggregate_id=of.id,
         rev=of.rev,
-        payload=CustomerChanged(customer=customer(of)),
+        payload=packed.customer_changed(customer(of).SerializeToString()),
         received_at=moment(of.last_us) if of.last_us else None,
         mode=Mode.LIVE if live else Mode.IMPORT,
         subject=of.person,

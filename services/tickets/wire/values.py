@@ -26,6 +26,12 @@ def stamp(micros: int) -> Timestamp | None:
     return Timestamp(seconds=seconds, nanos=rest * 1000)
 
 
+def put(moment: Timestamp, micros: int) -> None:
+    """Sets a moment of a message; what is 0 or never stays unset."""
+    if made := stamp(micros):
+        moment.CopyFrom(made)
+
+
 def micros(moment: Timestamp) -> int:
     """Microseconds since 1970 UTC; 0 when unset."""
     return moment.seconds * 1_000_000 + moment.nanos // 1000
@@ -33,7 +39,10 @@ def micros(moment: Timestamp) -> int:
 
 def excerpt(text: str) -> str:
     """First words on one line, at most 200 characters."""
-    return " ".join(text[: MAX_EXCERPT + 60].split())[:MAX_EXCERPT]
+    head = text[: MAX_EXCERPT + 60]
+    if "  " not in head and head.isprintable():  # one line with single blanks, as most are: half the time
+        return head.strip(" ")[:MAX_EXCERPT]
+    return " ".join(head.split())[:MAX_EXCERPT]
 
 
 @lru_cache(maxsize=1024)
@@ -75,76 +84,76 @@ def identity(message: IdentityMessage, scope: str = "") -> Identity:
 
 def identity_message(value: Identity) -> IdentityMessage:
     """An address for the contract."""
-    return IdentityMessage(
-        kind=value.kind, value=value.value, name=value.name, verified=value.verified, source=value.source
-    )
+    message = IdentityMessage()
+    _fill(message, value)
+    return message
+
+
+def _fill(message: IdentityMessage, value: Identity) -> None:
+    message.kind = value.kind
+    message.value = value.value
+    message.name = value.name
+    message.verified = value.verified
+    message.source = value.source
 
 
 def ticket(value: Ticket, *, customer_name: str = "") -> TicketMessage:
-    """A ticket for the contract. What is empty is left out: the constructor pays for each argument it is given."""
-    message = TicketMessage(
-        id=value.id,
-        number=value.number,
-        brand_id=value.brand_id,
-        account_id=value.account_id,
-        channel=value.channel,
-        subject=value.subject,
-        state=int(value.state),  # type: ignore[arg-type]  # the numbers are those of the contract, held by a test
-        customer_id=value.customer_id,
-        priority=value.priority,
-        version=value.version,
-        rev=value.rev,
-        opened_at=stamp(value.opened_us),
-        changed_at=stamp(value.changed_us),
-        due_at=stamp(value.due_us),
-        waiting_since=stamp(value.waiting_us),
-        last_interaction_id=value.last_interaction_id,
-        last_interaction_at=stamp(value.last_us),
-        interactions=value.interactions,
-        language=value.language,
-        capabilities=capabilities_message(value.capabilities.packed),
-        excerpt=value.excerpt,
-    )
-    for name in _SELDOM:
-        if seldom := getattr(value, name):
-            setattr(message, name, seldom)
+    """A ticket for the contract, filled field by field: the constructor costs twice as much for each argument."""
+    message = TicketMessage()
+    message.id = value.id
+    message.number = value.number
+    message.brand_id = value.brand_id
+    message.account_id = value.account_id
+    message.channel = value.channel
+    message.conversation = value.conversation
+    message.subject = value.subject
+    message.state = value.state  # type: ignore[assignment]  # the numbers are those of the contract, held by a test
+    message.customer_id = value.customer_id
+    message.assignee = value.assignee
+    message.team = value.team
+    message.priority = value.priority
+    message.version = value.version
+    message.rev = value.rev
+    message.last_interaction_id = value.last_interaction_id
+    message.interactions = value.interactions
+    message.language = value.language
+    message.follows = value.follows
+    message.alert_id = value.alert_id
+    message.mention_id = value.mention_id
+    message.tone = value.tone
+    message.capabilities.CopyFrom(capabilities_message(value.capabilities.packed))
+    message.has_attachments = value.has_attachments
+    message.delivery_trouble = value.delivery_trouble
+    message.excerpt = value.excerpt
+    message.not_rendered = value.not_rendered
+    message.topic = value.topic
+    message.order_number = value.order_number
     if customer_name:
         message.customer_name = customer_name
     if value.tags:
         message.tags.extend(value.tags)
-    for solved, name in ((value.solved_us, "solved_at"), (value.first_response_us, "first_response_at")):
-        if moment := stamp(solved):
-            getattr(message, name).CopyFrom(moment)
+    put(message.opened_at, value.opened_us)
+    put(message.changed_at, value.changed_us)
+    put(message.solved_at, value.solved_us)
+    put(message.due_at, value.due_us)
+    put(message.first_response_at, value.first_response_us)
+    put(message.waiting_since, value.waiting_us)
+    put(message.last_interaction_at, value.last_us)
     return message
-
-
-_SELDOM = (
-    "conversation",
-    "assignee",
-    "team",
-    "follows",
-    "alert_id",
-    "mention_id",
-    "tone",
-    "has_attachments",
-    "delivery_trouble",
-    "not_rendered",
-    "topic",
-    "order_number",
-)
 
 
 def customer(value: Customer) -> CustomerMessage:
     """A customer for the contract."""
-    return CustomerMessage(
-        id=value.id,
-        name=value.name,
-        identities=[identity_message(one) for one in value.identities],
-        language=value.language,
-        notes=value.notes,
-        first_seen_at=stamp(value.first_us),
-        last_seen_at=stamp(value.last_us),
-        version=value.version,
-        rev=value.rev,
-        brand_ids=value.brands,
-    )
+    message = CustomerMessage()
+    message.id = value.id
+    message.name = value.name
+    for one in value.identities:
+        _fill(message.identities.add(), one)
+    message.language = value.language
+    message.notes = value.notes
+    put(message.first_seen_at, value.first_us)
+    put(message.last_seen_at, value.last_us)
+    message.version = value.version
+    message.rev = value.rev
+    message.brand_ids.extend(value.brands)
+    return message
