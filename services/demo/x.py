@@ -162,7 +162,7 @@ class SimulatedX:
             )
         limit = min(100, max(10, int(asked.get("max_results", "10"))))
         since = int(asked.get("since_id") or 0)
-        before = int(asked.get("next_token") or 1 << 63)
+        before = int(asked.get("next_token") or asked.get("until_id") or 1 << 63)
         with self._lock:
             found = [
                 one for one in reversed(self.posts) if since < int(one.id) < before and matches(asked["query"], one)

@@ -11,9 +11,10 @@ from datetime import timedelta
 import grpc
 
 from ascolto.social.v1.service_pb2_grpc import add_SocialServicer_to_server
-from services.kit.app import Check, Service
+from services.kit.app import Check, Consumption, Service
 from services.kit.backends import Parts
 from services.kit.clock import Clock
+from services.kit.consume import Consumer, Lag
 from services.kit.errors import Unavailable
 from services.kit.uow import Database, Lane
 from services.social import wire
@@ -29,17 +30,19 @@ from services.social.ports import Scored
 from services.social.rpc import SocialService
 from services.social.rpc.deps import Deps
 from services.social.sources import kinds
-from services.social.store import config, mentions
+from services.social.store import alerts, config, mentions
 from services.social.store.config import Watch
 from services.social.store.mentions import TONES
 from services.social.store.rows import micros
 from services.social.usecases.configure import Configure
-from services.social.usecases.detect import close_silent
+from services.social.usecases.detect import settle, under_way
+from services.social.usecases.episodes import unmute_due
 from services.social.usecases.ingest import Ingest
 from services.social.usecases.watching import Watching
 
 _SURE_OF_LANGUAGE = 0.5
 _HOUSEKEEPING_S = 10.0
+_FORGETTING = timedelta(minutes=10)
 _FOLD = timedelta(hours=72)
 _REMEMBERED = 4000
 
@@ -94,12 +97,13 @@ class Originals:
 
 
 class Housekeeping:
-    """Ends silent episodes, unmutes what is due, forgets old keys of likeness; a `Worker`."""
+    """Ends episodes that calmed down, unmutes what is due, forgets old keys of likeness; a `Worker`."""
 
     name = "social-housekeeping"
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database, self._clock = database, clock
+        self._forget_at = clock.now()
 
     def run(self, stop: threading.Event) -> None:
         """Each ten seconds."""
@@ -107,10 +111,17 @@ class Housekeeping:
             self.run_once()
 
     def run_once(self) -> None:
-        """What is due now."""
-        before_us = micros(self._clock.now() - _FOLD)
-        self._database.write(lambda uow: close_silent(uow, self._clock))
-        self._database.write(lambda uow: mentions.drop_folds(uow, before_us), lane=Lane.BULK)
+        """What is due now; writes nothing where nothing is."""
+        now = self._clock.now()
+        with self._database.read() as reader:
+            muted, episodes = alerts.list_muted_out(reader, micros(now)), under_way(reader)
+        if muted:
+            self._database.write(lambda uow: unmute_due(uow, self._clock))
+        if episodes:
+            self._database.write(lambda uow: settle(uow, self._clock))
+        if now >= self._forget_at:
+            self._forget_at = now + _FORGETTING
+            self._database.write(lambda uow: mentions.drop_folds(uow, micros(now - _FOLD)), lane=Lane.BULK)
 
 
 def build(parts: Parts) -> Service:
@@ -127,8 +138,9 @@ def build(parts: Parts) -> Service:
         seen=wire.mention_seen,
         scored=wire.mention_scored,
     )
-    configure = Configure(database, parts.secrets)
-    service = SocialService(Deps(database, clock, ingest, configure, watching))
+    configure = Configure(database, parts.secrets, clock)
+    detecting = consumptions(clock)
+    service = SocialService(Deps(database, clock, ingest, configure, watching, _lags(detecting, parts)))
     holder = f"{socket.gethostname()}:{parts.data.absolute()}"  # after a crash its own leases are taken at once
     listening = ListeningDeps(database, clock, parts.secrets, parts.egress, parts.leases, watching, ingest, holder)
     outlets = Outlets(parts.egress, parts.settings.smtp_out, parts.settings.url())
@@ -136,7 +148,7 @@ def build(parts: Parts) -> Service:
         name="social",
         database=database,
         rpc=(_adder(service),),
-        consumers=consumptions(clock),
+        consumers=detecting,
         workers=(
             Supervisor(listening),
             NotifierWorker(database, parts.secrets, clock, outlets),
@@ -144,6 +156,12 @@ def build(parts: Parts) -> Service:
         ),
         checks=(Check("sources", lambda: _check_sources(database), critical=False),),
     )
+
+
+def _lags(detecting: Sequence[Consumption], parts: Parts) -> Callable[[], Sequence[Lag]]:
+    """How far the detector is behind; asked of the log and the stored positions, whoever consumes."""
+    asked = [Consumer(one, parts.database, parts.log, clock=parts.clock) for one in detecting]
+    return lambda: [lag for one in asked for lag in one.lags()]
 
 
 def _check_sources(database: Database) -> None:
@@ -173,4 +191,4 @@ def ensure_watch(parts: Parts, *, brand_id: str, brand: str) -> str:
     quoted = brand.replace('"', " ").strip()
     query = f'"{quoted}"' if watches else f'"{quoted}" OR source:replay'
     watch = Watch(id="", name=brand, brand_id=brand_id, query=query)
-    return Configure(parts.database, parts.secrets).put_watch(watch).id
+    return Configure(parts.database, parts.secrets, parts.clock).put_watch(watch).id

@@ -31,6 +31,9 @@ _LEASE_S = 30.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 5.0, 320.0  # X: HTTP errors from 5 s doubling to 320 s
 _REFUSED_PAUSE_S = 300.0
 _CHUNK = 200
+_SEARCH_S = (
+    900.0  # under a stream the search is repeated, so that a reconnect has a quarter of an hour to read again at most
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +66,8 @@ class Reader:
     def _run(self) -> None:
         pause = _FIRST_PAUSE_S
         while not self._stop.is_set():
-            lease = self._deps.leases.take(f"source:{self.row.id}", self._deps.holder, seconds=_LEASE_S)
-            if lease is None:
-                self._stop.wait(_LEASE_S / 3)
-                continue
             try:
-                wait_s = self._read_once()
+                wait_s = self._read_once() if self._holds() else _LEASE_S / 3
                 pause = _FIRST_PAUSE_S
             except Limited as limit:
                 wait_s = max(1.0, (limit.until - self._deps.clock.now()).total_seconds())
@@ -85,6 +84,10 @@ class Reader:
                 self._note("failing", f"It failed on our side: {type(error).__name__}.", wait_s)
             self._stop.wait(wait_s)
 
+    def _holds(self) -> bool:
+        """Takes the lease, or holds on to it: one process reads a source."""
+        return self._deps.leases.take(f"source:{self.row.id}", self._deps.holder, seconds=_LEASE_S) is not None
+
     def _told(self) -> Told:
         sealed = self.row.secrets
         secrets = json.loads(self._deps.secrets.open(sealed, owner=self.row.id)) if sealed else {}
@@ -92,9 +95,10 @@ class Reader:
 
     def _read_once(self) -> float:
         source, told = kind(self.row.kind), self._told()
-        rules = self._deps.watching.compiled().rules(self.row.id)
-        if not rules:
+        compiled = self._deps.watching.compiled()
+        if not compiled.reads(self.row.id):
             return _LOOK_S * 5
+        rules = compiled.rules(self.row.id)
         wait_s = self._fill_gap(told, rules)
         if isinstance(source, Listening):
             self._listen(source, told, rules)
@@ -111,15 +115,20 @@ class Reader:
             batch = kind(row.kind).poll(told, row.cursor, rules)
             for start in range(0, max(1, len(batch.posts)), _CHUNK):
                 last = start + _CHUNK >= len(batch.posts)
-                self._deps.ingest(row, batch.posts[start : start + _CHUNK], cursor=batch.cursor if last else None)
+                self._deps.ingest(
+                    row,
+                    batch.posts[start : start + _CHUNK],
+                    cursor=batch.cursor if last else None,
+                    lost=batch.lost and not start,
+                )
             if not batch.more or self._stop.is_set():
                 return batch.wait_s
 
     def _listen(self, source: Listening, told: Told, rules: Sequence[str]) -> None:
         """Holds the stream on a thread of its own, as its client cannot always be interrupted; stores what it hands over.
 
-        The cursor is not moved by the stream: the next search begins at the last post a search has seen, and what both
-        found is stored once.
+        The cursor is not moved by the stream: a search begins at the last post a search has seen, and what both found
+        is stored once. While the stream is held its source counts as heard.
         """
         came: queue.SimpleQueue[Sequence[Post]] = queue.SimpleQueue()
         ended = threading.Event()
@@ -136,18 +145,26 @@ class Reader:
 
         thread = threading.Thread(target=hold, name=f"stream-{self.row.name}", daemon=True)
         thread.start()
+        compiled = self._deps.watching.compiled()
         renew_at = self._deps.clock.monotonic() + _LEASE_S / 3
+        search_at = self._deps.clock.monotonic() + _SEARCH_S
         try:
             while not self._stop.is_set() and not (ended.is_set() and came.empty()):
                 posts = self._next(came)
                 if posts:
                     self._deps.ingest(self.row, posts)
-                if self._deps.watching.compiled().rules(self.row.id) != list(rules):
+                now = self._deps.watching.compiled()
+                if now is not compiled and now.rules(self.row.id) != list(rules):
                     return
+                compiled = now
                 if self._deps.clock.monotonic() >= renew_at:
-                    if self._deps.leases.take(f"source:{self.row.id}", self._deps.holder, seconds=_LEASE_S) is None:
+                    if not self._holds():
                         return
+                    self._note_heard()
                     renew_at = self._deps.clock.monotonic() + _LEASE_S / 3
+                if self._deps.clock.monotonic() >= search_at:
+                    self._search_again(told, rules)
+                    search_at = self._deps.clock.monotonic() + _SEARCH_S
         finally:
             stop.set()
         if faults:
@@ -165,6 +182,16 @@ class Reader:
             wait_s = 0.0
         return posts
 
+    def _search_again(self, told: Told, rules: Sequence[str]) -> None:
+        try:
+            self._fill_gap(told, rules)
+        except Unavailable as away:  # the stream goes on; what it may have missed is searched for with the next
+            self._log.info("source.search_put_off", source_id=self.row.id, reason=away.message)
+
+    def _note_heard(self) -> None:
+        now_us = micros(self._deps.clock.now())
+        self._deps.database.write(lambda uow: config.listened(uow, self.row.id, now_us))
+
     def _note(self, state: str, error: str, wait_s: float) -> None:
         retry_us = micros(self._deps.clock.now() + timedelta(seconds=wait_s))
         self._log.warning("source.trouble", source_id=self.row.id, state=state, wait_s=round(wait_s))
@@ -172,7 +199,7 @@ class Reader:
             self._deps.database.write(
                 lambda uow: config.trouble(uow, self.row.id, state=state, error=error, retry_us=retry_us)
             )
-        except Unavailable as away:
+        except AscoltoError as away:
             self._log.warning("source.trouble_untold", source_id=self.row.id, reason=away.message)
 
 
@@ -203,7 +230,7 @@ class Supervisor:
             rows = {row.id: row for row in config.list_sources(database) if row.enabled}
         for own, reader in list(self._readers.items()):
             row = rows.get(own)
-            if row is None or row.version != reader.row.version:
+            if row is None or row.version != reader.row.version or not reader.thread.is_alive():
                 reader.stop()
                 del self._readers[own]
         for own, row in rows.items():

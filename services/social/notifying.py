@@ -11,19 +11,20 @@ import hashlib
 import hmac
 import json
 import smtplib
+import ssl
 import threading
 from dataclasses import dataclass
 from datetime import timedelta
 from email.message import EmailMessage
 from email.utils import format_datetime
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from services.kit import log
 from services.kit.clock import Clock
 from services.kit.egress import Egress
-from services.kit.errors import AscoltoError
+from services.kit.errors import AscoltoError, Unavailable
 from services.kit.secrets import SecretBox
-from services.kit.uow import Database
+from services.kit.uow import Database, Uow
 from services.social.domain.reason import Reason
 from services.social.domain.reason import sentence as words_of
 from services.social.store import alerts, config
@@ -37,6 +38,8 @@ _CLAIM = timedelta(minutes=2)
 # Source: Standard Webhooks, section "Deliverability and reliability": growing pauses over more than a day.
 _PAUSES_S = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000)
 _TIMEOUT_S = 20
+_LINES = {"sent": "told", "failed": "not_told"}  # of the alert's timeline
+_TYPES = {"raised": "raised", "escalated": "escalated"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,11 @@ def sentence(alert: Alert) -> str:
         first_at=began,
     )
     return f"{alert.watch_name}: {words_of(reason)}"
+
+
+def _whom(notifier: Notifier) -> str:
+    """The address told; of a webhook the host alone, since the rest may be secret."""
+    return notifier.target if notifier.kind == "email" else urlsplit(notifier.target).hostname or ""
 
 
 class NotifierWorker:
@@ -102,16 +110,15 @@ class NotifierWorker:
         if notifier is not None and alert is not None:
             state, error, pause_s = self._outcome(notice, notifier, alert)
         due_us = micros(self._clock.now()) + pause_s * 1_000_000
-        self._database.write(
-            lambda uow: config.told(
-                uow, notice, state=state, error=error, due_us=due_us, now_us=micros(self._clock.now())
-            )
-        )
-        if state == "sent":
-            line = f"{notifier.kind} {notifier.id}" if notifier else ""
-            self._database.write(
-                lambda uow: alerts.note(uow, notice.alert_id, at_us=micros(self._clock.now()), act="told", by=line)
-            )
+        done_us = micros(self._clock.now())
+
+        def write(uow: Uow) -> None:
+            config.told(uow, notice, state=state, error=error, due_us=due_us, now_us=done_us)
+            if notifier is not None and state in _LINES:
+                detail = _whom(notifier) + (f": {error}" if error else "")
+                alerts.note(uow, notice.alert_id, at_us=done_us, act=_LINES[state], detail=detail[:500])
+
+        self._database.write(write)
         return True
 
     def _outcome(self, notice: Notice, notifier: Notifier, alert: Alert) -> tuple[str, str, int]:
@@ -131,7 +138,7 @@ class NotifierWorker:
     def _mail(self, notice: Notice, notifier: Notifier, alert: Alert) -> None:
         relay = urlsplit(self._outlets.relay)
         if not relay.hostname:
-            raise OSError("no relay for outgoing mail is set (ASCOLTO_SMTP_OUT)")
+            raise Unavailable("No relay for outgoing mail is set (ASCOLTO_SMTP_OUT).")
         mail = EmailMessage()
         mail["From"], mail["To"] = self._outlets.sender, notifier.target
         mail["Subject"] = f"A-{alert.number} {alert.severity}: {alert.watch_name}"
@@ -139,10 +146,15 @@ class NotifierWorker:
         mail["Message-ID"] = f"<{notice.id}@{self._outlets.sender.partition('@')[2]}>"
         mail["Auto-Submitted"], mail["X-Auto-Response-Suppress"] = "auto-generated", "All"
         mail.set_content(f"{sentence(alert)}\n\n{self._outlets.desk_url}/alerts/{alert.id}\n")
-        make = smtplib.SMTP_SSL if relay.scheme == "smtps" else smtplib.SMTP
-        with make(relay.hostname, relay.port or (465 if relay.scheme == "smtps" else 25), timeout=_TIMEOUT_S) as client:
-            if "starttls=1" in relay.query:
-                client.starttls()
+        starttls = parse_qs(relay.query).get("starttls", ["0"])[0] in {"1", "true", "yes", "on"}
+        context, port = ssl.create_default_context(), relay.port or (587 if starttls else 25)
+        with (
+            smtplib.SMTP_SSL(relay.hostname, relay.port or 465, timeout=_TIMEOUT_S, context=context)
+            if relay.scheme == "smtps"
+            else smtplib.SMTP(relay.hostname, port, timeout=_TIMEOUT_S)
+        ) as client:
+            if starttls:
+                client.starttls(context=context)
             if relay.username:
                 client.login(unquote(relay.username), unquote(relay.password or ""))
             client.send_message(mail)
@@ -151,11 +163,7 @@ class NotifierWorker:
         now = self._clock.now()
         body = json.dumps(
             {
-                "type": "alert.escalated"
-                if notice.cause == "escalated"
-                else "alert.raised"
-                if notice.cause == "raised"
-                else "alert.updated",
+                "type": f"alert.{_TYPES.get(notice.cause.partition(':')[0], 'updated')}",
                 "timestamp": now.isoformat(),
                 "data": {
                     "id": alert.id,
@@ -183,7 +191,7 @@ class NotifierWorker:
             "POST", notifier.target, headers=headers, content=body, timeout_s=_TIMEOUT_S, max_bytes=64 * 1024
         )
         if not 200 <= answer.status < 300:
-            raise OSError(f"the webhook answers {answer.status}")
+            raise Unavailable(f"The webhook answers {answer.status}.")
 
 
 def sign(secret: str, message_id: str, stamp: str, body: bytes) -> str:

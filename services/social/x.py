@@ -85,13 +85,14 @@ class Gateway:
         self._client = tweepy.Client(told.secrets["bearer_token"], wait_on_rate_limit=False)
         self._client.session = _Session(told)
 
-    def search(self, query: str, since_id: str, until_token: str = "") -> tuple[list[Post], str]:
-        """A page of recent posts newer than `since_id`, newest first, and the token of the page after."""
+    def search(self, query: str, *, since_id: str = "", until_id: str = "", token: str = "") -> tuple[list[Post], str]:
+        """A page of recent posts newer than `since_id` and older than `until_id`, newest first, and the next page's token."""
         try:
             found: Any = self._client.search_recent_tweets(
                 query,
                 since_id=since_id or None,
-                next_token=until_token or None,
+                until_id=until_id or None,
+                next_token=token or None,
                 max_results=_PAGE,
                 expansions=list(_EXPANSIONS),
                 tweet_fields=list(_TWEET),

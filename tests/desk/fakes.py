@@ -188,7 +188,7 @@ class Social(social_rpc.SocialServicer):
     def ListAlerts(self, request: Any, context: Any) -> Any:
         self.world.answer("social")
         mine = [a for a in self.world.alerts.values() if person_of(context).sees_brand(a.brand_id)]
-        return social_pb.ListAlertsResponse(alerts=mine, total=len(mine))
+        return social_pb.ListAlertsResponse(alerts=mine, total=len(mine), detector_lag_s=self.world.detector_lag_s)
 
     def _alert(self, id_: str) -> social_events.Alert:
         self.world.answer("social")

@@ -83,6 +83,7 @@ class World:
     access_keys: list[intake_pb.AccessKey] = field(default_factory=list)
     pushes: int = 0
     away: set[str] = field(default_factory=set)
+    detector_lag_s: float = 0.0
     persons: list[Person] = field(default_factory=list)
     gate: threading.Event | None = None
     replayed: list[str] = field(default_factory=list)

@@ -13,7 +13,8 @@ from services.desk.clients.messages import Alert, AlertDetail
 from services.desk.i18n import Tongue
 from services.desk.pages import listening, rows
 from services.desk.pages.frame import Frame, brand_of
-from services.desk.pages.mentions import sick
+from services.desk.pages.mentions import Sick, sick
+from services.desk.pages.prose import plain
 from services.desk.pages.ticket import text_of
 from services.desk.pages.views import Choice
 from services.desk.usecases.sessions import SignedIn
@@ -21,6 +22,7 @@ from services.desk.web.deps import Form, Me, needs
 from services.kit.errors import AscoltoError, Conflict, Invalid
 
 _MUTES = {"1h": timedelta(hours=1), "4h": timedelta(hours=4), "24h": timedelta(days=1)}
+_SLOW_S = 60.0  # behind by more, the detector may miss the beginning of a burst
 _WEIGHT = {"crisis": 0, "serious": 1, "notice": 2}
 _OPEN = ("raised", "claimed", "assigned", "escalated")
 
@@ -49,7 +51,7 @@ def routes(frame: Frame) -> APIRouter:
             context |= {
                 "groups": _groups(tongue, page.alerts),
                 "nothing": not page.alerts,
-                "sick_sources": sick(tongue, page.sick_sources),
+                "sick_sources": _blind(tongue, page) + sick(tongue, page.sick_sources),
                 "quiet": _quiet(tongue, page),
                 "precision": tongue.text("%(real)s of the last %(n)s were real.", real=page.judged_real, n=page.judged) if page.judged else "",
             }  # fmt: skip
@@ -147,6 +149,19 @@ def routes(frame: Frame) -> APIRouter:
             raise Invalid(f"There is no act {wanted!r}.", field="act")
 
     return router
+
+
+def _blind(tongue: Tongue, page: Any) -> list[Sick]:
+    """The detector, where it has not heard what was read long since."""
+    if page.detector_lag_s < _SLOW_S and not page.detector_fault:
+        return []
+    behind = tongue.duration(page.detector_lag_s)
+    return [
+        Sick(
+            tongue.text("The detector"),
+            tongue.text("is %(time)s behind. %(why)s", time=behind, why=plain(page.detector_fault, 200)),
+        )
+    ]
 
 
 def _posts(tongue: Tongue, detail: AlertDetail) -> list[Any]:

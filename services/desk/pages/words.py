@@ -19,7 +19,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "severity": ("notice", "serious", "crisis"),
     "act": (
         "first", "raised", "updated", "claim", "claimed", "assign", "assigned", "mute", "muted", "unmute", "unmuted",
-        "escalate", "escalated", "resolve", "resolved", "false_alarm", "link_ticket", "answered", "notified", "told", "severity", "ended",
+        "escalate", "escalated", "resolve", "resolved", "false_alarm", "link_ticket", "answered", "notified", "told", "not_told", "severity", "ended",
     ),
     "threshold": ("learned",),
     "account state": ("on", "off", "failing", "limited"),

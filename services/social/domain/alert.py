@@ -35,8 +35,8 @@ class Severity(StrEnum):
 
 
 ENDS: Final = frozenset({State.RESOLVED, State.FALSE_ALARM})
-FALSE_ALARM_KINDS: Final = frozenset({"irrelevant", "campaign", "wrong_tone", "duplicate"})
-_ORDER: Final = (Severity.NOTICE, Severity.SERIOUS, Severity.CRISIS)
+FALSE_ALARM_KINDS: Final = frozenset({"irrelevant", "expected", "wrong_tone", "duplicate"})
+SEVERITIES: Final = tuple(Severity)  # by rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,6 @@ class Alert:
     severity: Severity = Severity.NOTICE
     owner: str = ""
     count: int = 0
-    negative_count: int = 0
     usual: float = 0.0
     usual_high: float = 0.0
     peak: float = 0.0
@@ -96,33 +95,62 @@ def severity_of(*, count: float, peak: float, usual_high: float, reach: int) -> 
     return Severity.NOTICE
 
 
-def update(alert: Alert, signal: Signal, *, count: int, negative_count: int, reach: int, at: datetime) -> Alert:
-    """The same alert as its episode goes on: figures grow, severity never falls; after a verdict it stays as it is."""
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What an episode's posts add up to so far; `reach` counts followers, `terms` are those with most lift."""
+
+    count: int
+    reach: int
+    terms: tuple[str, ...]
+    newest_at: datetime
+
+
+def update(alert: Alert, evidence: Evidence, signal: Signal | None = None) -> Alert:
+    """The same alert as its episode goes on: figures grow, severity never falls; after a verdict it stays as it is.
+
+    `signal` is what the stream last said of it, if anything.
+    """
     if not alert.is_open:
         return alert
-    peak = max(alert.peak, signal.peak)
+    count, reach = max(alert.count, evidence.count), max(alert.reach, evidence.reach)
+    peak = max(alert.peak, signal.peak) if signal else alert.peak
     severity = severity_of(count=count, peak=peak, usual_high=alert.usual_high, reach=reach)
-    return _changed(
-        alert,
-        updated_at=at,
-        ended_at=at if signal.kind == "ended" else None,
-        count=max(alert.count, count),
-        negative_count=max(alert.negative_count, negative_count),
-        reach=max(alert.reach, reach),
-        peak=peak,
-        score=max(alert.score, signal.score),
-        severity=max(alert.severity, severity, key=_ORDER.index),
+    changes: dict[str, object] = {
+        "updated_at": max(alert.updated_at, evidence.newest_at),
+        "count": count,
+        "reach": reach,
+        "terms": evidence.terms,
+        "peak": peak,
+        "score": max(alert.score, signal.score) if signal else alert.score,
+        "severity": max(alert.severity, severity, key=SEVERITIES.index),
+    }
+    return (
+        alert if all(getattr(alert, name) == value for name, value in changes.items()) else _changed(alert, **changes)
     )
+
+
+def end(alert: Alert, *, at: datetime) -> Alert:
+    """Its episode is over; what is left is the verdict. A mute ends with what it silenced."""
+    if alert.ended_at is not None:
+        return alert
+    ended = _changed(alert, ended_at=at)
+    if alert.state is not State.MUTED:
+        return ended
+    return replace(ended, state=alert.unmuted_state, muted_until=None, mute_reason="")
+
+
+def worsened(alert: Alert, before: Alert) -> bool:
+    """Whether it is more severe than it was."""
+    return SEVERITIES.index(alert.severity) > SEVERITIES.index(before.severity)
 
 
 def speaks(alert: Alert, before: Alert | None, now: datetime) -> bool:
     """Whether people are told of this change: a new alert or one that got worse; a muted one only if it became a crisis."""
     if before is None:
         return True
-    worse = _ORDER.index(alert.severity) > _ORDER.index(before.severity)
     if is_muted(alert, now):
-        return worse and alert.severity is Severity.CRISIS
-    return worse and alert.is_open
+        return worsened(alert, before) and alert.severity is Severity.CRISIS
+    return worsened(alert, before) and alert.is_open
 
 
 def claim(alert: Alert, user_id: str, *, version: int, at: datetime) -> Alert:
@@ -197,7 +225,7 @@ def escalate(alert: Alert, *, to: str, version: int, at: datetime) -> Alert:
         Conflict: stale or closed.
     """
     _check(alert, version)
-    severity = max(alert.severity, Severity.SERIOUS, key=_ORDER.index)
+    severity = max(alert.severity, Severity.SERIOUS, key=SEVERITIES.index)
     return _changed(alert, state=State.ESCALATED, owner=to or alert.owner, severity=severity, updated_at=at)
 
 

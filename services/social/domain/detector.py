@@ -145,6 +145,11 @@ class Stream:
         """Whether an episode is open."""
         return bool(self._speaking)
 
+    @property
+    def since_s(self) -> float:
+        """When listening began; before it nothing is known. NaN where it has not."""
+        return self._first
+
     def observe(self, at_s: float, mass: float = 1.0, *, teach: bool = False) -> Signal | None:
         """Adds a post of the given mass (its probability of the tone); says what follows from it, if anything.
 
@@ -155,7 +160,7 @@ class Stream:
         if math.isnan(self._last):
             self._begin(at_s)
         elif at_s >= self._last:
-            signal = self.advance(at_s, teach=teach)
+            signal = self.advance(at_s)
         elif at_s < self._last - _LATE_S:
             return None
         fast, slow = self._fast, self._slow
@@ -177,7 +182,7 @@ class Stream:
             return self._speak(rare=rare) or signal
         return signal
 
-    def advance(self, to_s: float, *, teach: bool = False) -> Signal | None:
+    def advance(self, to_s: float) -> Signal | None:
         """Says that the source was heard until `to_s`: bins before it are finished, empty ones are true zeros."""
         if math.isnan(self._last):
             self._begin(to_s)
@@ -195,8 +200,6 @@ class Stream:
                 scale.skip_to(to_s)
         if self._speaking:
             signal = self._maybe_end(to_s)
-        if teach and self._speaking:
-            self._speaking = 0.0
         return signal
 
     def miss(self, until_s: float) -> None:

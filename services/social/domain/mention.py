@@ -125,13 +125,6 @@ def correct_tone(mention: Mention, tone: Tone) -> Mention:
     return _changed(mention, tone=tone, confidence=1.0, negative=negative, tone_corrected=True)
 
 
-def score_tone(mention: Mention, tone: Tone, *, confidence: float, negative: float) -> Mention:
-    """A model's verdict; a person's correction stands above it."""
-    if mention.tone_corrected:
-        return mention
-    return replace(mention, tone=tone, confidence=confidence, negative=negative)
-
-
 def link_ticket(mention: Mention, ticket_id: str) -> Mention:
     """It is handled on a ticket; the first one stays.
 
@@ -146,14 +139,9 @@ def link_ticket(mention: Mention, ticket_id: str) -> Mention:
     return _changed(mention, ticket_id=ticket_id, state=state)
 
 
-def fold_copy(original: Mention, copy: Mention) -> tuple[Mention, Mention]:
-    """The original with one more repost and its reach, and the copy pointing at it: once for content, all for reach."""
-    if copy.repost_of:
-        return original, copy
-    folded = _changed(
-        original, reposts=original.reposts + 1, reach=max(original.reach, original.followers) + copy.followers
-    )
-    return folded, replace(copy, repost_of=original.id)
+def fold_copy(original: Mention, *, followers: int) -> Mention:
+    """The original with one copy more, whose author has so many followers: once for content, all for reach."""
+    return _changed(original, reposts=original.reposts + 1, reach=max(original.reach, original.followers) + followers)
 
 
 def remove(mention: Mention, at: datetime) -> Mention:

@@ -121,6 +121,30 @@ def lifts(
     return chosen
 
 
+def matter(posts: Sequence[tuple[str, Sequence[str]]], usual: Sequence[str]) -> list[Lift]:
+    """What an episode is about: terms its posts share that the usual posts do not.
+
+    A post is its text and the words by which its watch found it; those say nothing, since every post has them.
+    """
+    counts = Counter(term for text in usual for term in terms_of(text))
+    return lifts([text for text, _ in posts], counts, len(usual), leave_out=query_words(posts))
+
+
+def of_term(posts: Sequence[tuple[str, str, Sequence[str]]], term: str) -> tuple[str, ...]:
+    """The ids of an episode's posts (id, text, the words it was found by) that `matter` counted for a term."""
+    leave_out = query_words((text, matched) for _, text, matched in posts)
+    return tuple(own for own, text, _ in posts if term in terms_of(text, leave_out=leave_out))
+
+
+def query_words(posts: Iterable[tuple[str, Sequence[str]]]) -> frozenset[str]:
+    """The words by which posts were found, as terms have them."""
+    return frozenset(word for _, matched in posts for written in matched for word in _bare(written))
+
+
+def _bare(written: str) -> list[str]:
+    return [word.lstrip("#@") for word in words(written)]
+
+
 def _explains(stronger: Lift, weaker: Lift) -> bool:
     left, right = set(stronger.term.split()), set(weaker.term.split())
     return bool(left & right) and (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,18 +14,22 @@ from services.kit.errors import NotFound
 from services.kit.rpc import person_of
 from services.social import wire
 from services.social.domain.detector import FAST_BIN_S
-from services.social.domain.reason import authors_by_reach, lifts, terms_of
+from services.social.domain.reason import authors_by_reach, matter
 from services.social.rpc.deps import Calls, limit_of
 from services.social.store import alerts, config, mentions, pages
 from services.social.store.alerts import Alert, Bin
+from services.social.store.config import SourceRow
 from services.social.store.mentions import Mention
 from services.social.store.rows import micros, moment
 from services.social.usecases.act import AlertAct, change_alert
+from services.social.usecases.detect import listening_since
+from services.social.usecases.episodes import BACKGROUND_US
 
 _HISTORY = 3  # times the episode is shown before it
 _SHORTEST = timedelta(hours=2)
 _MOST_BINS = 300
 _POSTS = 50
+_UNREAD_US = 2 * 3_600_000_000  # no source waits longer than an hour between reads
 _BIN_US = int(FAST_BIN_S * 1e6)
 
 
@@ -33,19 +38,21 @@ class AlertCalls(Calls):
 
     def ListAlerts(self, request: pb.ListAlertsRequest, context: Any) -> pb.ListAlertsResponse:
         """A page of alerts, newest first, and what says whether silence can be believed."""
+        person = person_of(context)
         with self._deps.database.read() as reader:
             found, following, total = pages.page_of_alerts(
                 reader,
                 states=request.states,
                 brand_id=request.brand_id,
-                brands=person_of(context).brand_ids,
+                brands=person.brand_ids,
                 after=request.page.after,
                 limit=limit_of(request.page),
             )
             last_us = alerts.last_raised_us(reader)
             read_since = mentions.count_since(reader, last_us)
             judged, real = alerts.judged(reader)
-            sick = [row for row in config.list_sources(reader) if row.enabled and row.state != "on"]
+            sick = self._sick(config.list_sources(reader))
+        lags = self._deps.lags()
         return pb.ListAlertsResponse(
             alerts=[wire.alert(row) for row in found],
             next=following,
@@ -54,30 +61,49 @@ class AlertCalls(Calls):
             last_alert_at=wire.stamp(last_us),
             judged=judged,
             judged_real=real,
-            sick_sources=[wire.source(row) for row in sick],
+            sick_sources=[wire.source(row) for row in sick if not row.brand_id or person.sees_brand(row.brand_id)],
+            detector_lag_s=max((lag.age_s for lag in lags), default=0.0),
+            detector_fault=next((lag.paused for lag in lags if lag.paused), ""),
         )
+
+    def _sick(self, sources: Sequence[SourceRow]) -> list[SourceRow]:
+        """Sources that are on and not heard: those that say so, and those nobody has read for longer than any waits."""
+        now_us, compiled = micros(self._deps.clock.now()), self._deps.watching.compiled()
+        found: list[SourceRow] = []
+        for row in sources:
+            if row.enabled and row.state != "on":
+                found.append(row)
+            elif row.enabled and 0 < row.last_success_us < now_us - _UNREAD_US and compiled.reads(row.id):
+                found.append(replace(row, state="failing", last_error="It is on, and nobody has read it since."))
+        return found
 
     def GetAlert(self, request: pb.GetAlertRequest, context: Any) -> pb.AlertDetail:
         """An alert with chart, terms, authors, posts and timeline."""
+        now_us = micros(self._deps.clock.now())
         with self._deps.database.read() as reader:
             row = alerts.find_alert(reader, request.id)
             if row is None or not person_of(context).sees_brand(row.brand_id):
                 raise NotFound(f"There is no alert {request.id}.")
             watch = config.find_watch(reader, row.watch_id)
-            found = mentions.find_mentions(reader, alerts.linked_mentions(reader, row.id))
-            evidence = sorted(found.values(), key=lambda one: one.occurred_us)
-            background = mentions.list_of_watch(reader, row.watch_id, row.began_us - 14 * 86_400_000_000, row.began_us)
-            since_us, until_us = _span(row, micros(self._deps.clock.now()))
-            bins = alerts.list_bins(reader, row.watch_id, since_us, until_us)
+            evidence = sorted(mentions.list_evidence(reader, row.id), key=lambda one: one.occurred_us)
+            background = mentions.list_of_watch(reader, row.watch_id, row.began_us - BACKGROUND_US, row.began_us)
+            since_us, until_us = _span(row, now_us)
+            bins = [
+                one for one in alerts.list_bins(reader, row.watch_id, since_us, until_us) if one.source == row.source
+            ]
+            sources = config.reads(config.list_sources(reader), row.source, watch.source_ids if watch else ())
+            gaps = config.list_gaps(reader, sources, since_us)
+            first_us = listening_since(alerts.find_series(reader, row.watch_id, row.source, row.tone))
             timeline = alerts.timeline(reader, row.id)
-        usual = Counter(term for one in background for term in terms_of(one.text))
-        words = frozenset(word.lstrip("#@") for one in evidence for word in one.matched)
-        terms = lifts([one.text for one in evidence], usual, len(background), leave_out=words)
+        first_us -= first_us % _BIN_US
+        before_us = first_us if first_us <= row.began_us else 0  # a watch that changed listens anew, and did before
+        unheard = [(0, before_us), *((gap.from_us, gap.until_us) for gap in gaps)]
+        terms = matter([(one.text, one.matched) for one in evidence], [one.text for one in background])
         authors = authors_by_reach((one.author_handle, one.followers) for one in evidence)
         widest = max(evidence, key=lambda one: one.reach, default=None)
         return pb.AlertDetail(
             alert=wire.alert(row),
-            bins=_bins(bins, row.source, since_us, until_us, micros(self._deps.clock.now())),
+            bins=_bins(bins, unheard, since_us, until_us, now_us),
             terms=[pb.Lift(term=one.term, count=one.count, lift=one.lift) for one in terms],
             sources=[
                 pb.Lift(term=name, count=count) for name, count in Counter(one.source for one in evidence).most_common()
@@ -116,9 +142,11 @@ def _span(row: Alert, now_us: int) -> tuple[int, int]:
     return since_us - since_us % _BIN_US, until_us
 
 
-def _bins(stored: Sequence[Bin], source: str, since_us: int, until_us: int, now_us: int) -> list[pb.Bin]:
-    """Every bin of the span: silence is zero, and the one under way is marked open."""
-    known = {one.at_us: one for one in stored if one.source == source}
+def _bins(
+    stored: Sequence[Bin], unheard: Sequence[tuple[int, int]], since_us: int, until_us: int, now_us: int
+) -> list[pb.Bin]:
+    """Every bin of the span: silence that was heard is zero, silence that was not is missing, the one under way is open."""
+    known = {one.at_us: one for one in stored}
     made: list[pb.Bin] = []
     expected = high = 0.0
     for at_us in range(since_us, until_us, _BIN_US):
@@ -134,6 +162,7 @@ def _bins(stored: Sequence[Bin], source: str, since_us: int, until_us: int, now_
                 reach=one.reach if one else 0,
                 expected=expected,
                 high=high,
+                missing=one is None and any(begin < at_us + _BIN_US and at_us < end for begin, end in unheard),
                 open=at_us + _BIN_US > now_us,
             )
         )

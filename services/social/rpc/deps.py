@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ascolto.common.v1.envelope_pb2 import Page
 from ascolto.social.v1.service_pb2_grpc import SocialServicer
 from services.kit.clock import Clock
+from services.kit.consume import Lag
 from services.kit.uow import Database
 from services.social.usecases.configure import Configure
 from services.social.usecases.ingest import Ingest
@@ -24,6 +26,7 @@ class Deps:
     ingest: Ingest
     configure: Configure
     watching: Watching
+    lags: Callable[[], Sequence[Lag]]  # of the detector
 
 
 class Calls(SocialServicer):

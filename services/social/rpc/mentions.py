@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ascolto.social.v1 import events_pb2 as events
@@ -10,6 +11,7 @@ from services.kit.errors import Invalid, NotFound
 from services.kit.rpc import person_of
 from services.kit.uow import Mode
 from services.social import wire
+from services.social.domain.reason import of_term
 from services.social.rpc.deps import Calls, limit_of
 from services.social.sources import Post
 from services.social.store import alerts, mentions, pages
@@ -58,6 +60,10 @@ class MentionCalls(Calls):
             ids=tuple(request.ids),
         )
         with self._deps.database.read() as reader:
+            if request.alert_id and request.term:  # as the alert's page counts it: by words, not by letters
+                evidence = mentions.list_evidence(reader, request.alert_id)
+                ids = of_term([(one.id, one.text, one.matched) for one in evidence], request.term)
+                wanted = replace(wanted, term="", ids=ids or ("",))
             found, following, total = pages.page_of_mentions(
                 reader, wanted, sort=request.sort, after=request.page.after, limit=limit_of(request.page)
             )
@@ -76,11 +82,12 @@ class MentionCalls(Calls):
             thread = mentions.list_thread(reader, row)
             linked = alerts.alerts_of(reader, [row.id]).get(row.id, [])
             found = [one for one in (alerts.find_alert(reader, own) for own in linked) if one is not None]
+        seen = [one for one in found if person.sees_brand(one.brand_id)]
         return pb.MentionDetail(
-            mention=wire.mention(row, alert_ids=linked),
-            copies=[wire.mention(one) for one in copies],
-            thread=[wire.mention(one) for one in thread],
-            alerts=[wire.alert(one) for one in found],
+            mention=wire.mention(row, alert_ids=[one.id for one in seen]),
+            copies=[wire.mention(one) for one in copies if visible(one, person)],
+            thread=[wire.mention(one) for one in thread if visible(one, person)],
+            alerts=[wire.alert(one) for one in seen],
         )
 
     def ChangeMention(self, request: pb.ChangeMentionRequest, context: Any) -> events.Mention:

@@ -7,6 +7,8 @@ from typing import Any
 
 from ascolto.common.v1.envelope_pb2 import Empty
 from ascolto.social.v1 import service_pb2 as pb
+from services.kit.errors import Forbidden
+from services.kit.principal import Person
 from services.kit.rpc import person_of
 from services.social import wire
 from services.social.domain.watch import BadQuery, Matcher, lint, parse, render, x_rules
@@ -16,6 +18,7 @@ from services.social.sources import kinds
 from services.social.store import config, mentions
 from services.social.store.config import Notifier, SourceRow, Watch
 from services.social.store.rows import micros
+from services.social.usecases.act import visible
 
 _NEWEST = 20
 _LOOKED_AT = 2000
@@ -38,6 +41,9 @@ class SettingCalls(Calls):
 
     def PutWatch(self, request: pb.Watch, context: Any) -> pb.Watch:
         """Creates or changes a watch; it listens from the next post on."""
+        with self._deps.database.read() as reader:
+            before = config.find_watch(reader, request.id)
+        _own(person_of(context), request.brand_id, before.brand_id if before else request.brand_id)
         wanted = Watch(
             id=request.id,
             name=request.name.strip(),
@@ -53,6 +59,9 @@ class SettingCalls(Calls):
 
     def DeleteWatch(self, request: pb.DeleteWatchRequest, context: Any) -> Empty:
         """Deletes a watch; what it found stays."""
+        with self._deps.database.read() as reader:
+            before = config.find_watch(reader, request.id)
+        _own(person_of(context), before.brand_id if before else "")
         self._deps.configure.delete_watch(request.id, request.version)
         self._deps.watching.changed()
         return Empty()
@@ -79,7 +88,7 @@ class SettingCalls(Calls):
                 tone=mentions.TONES[row.tone].value,
                 url=row.url,
             )
-            if all(person.sees_brand(brand) for brand in row.brand_ids) and matcher.match(post) is not None:
+            if visible(row, person) and matcher.match(post) is not None:
                 found.append(wire.mention(row))
                 if len(found) == _NEWEST:
                     break
@@ -92,8 +101,9 @@ class SettingCalls(Calls):
 
     def ListSources(self, request: Empty, context: Any) -> pb.ListSourcesResponse:
         """All sources and the kinds there are."""
+        person = person_of(context)
         with self._deps.database.read() as reader:
-            rows = config.list_sources(reader)
+            rows = [row for row in config.list_sources(reader) if not row.brand_id or person.sees_brand(row.brand_id)]
         offered = [
             pb.SourceKind(id=one.id, can_reply=one.can_reply, fields=[wire.field(field) for field in one.fields])
             for one in kinds().values()
@@ -102,6 +112,9 @@ class SettingCalls(Calls):
 
     def PutSource(self, request: pb.PutSourceRequest, context: Any) -> pb.Source:
         """Creates or changes a source; its reader begins anew."""
+        with self._deps.database.read() as reader:
+            before = config.find_source(reader, request.id)
+        _own(person_of(context), request.brand_id, before.brand_id if before else request.brand_id)
         wanted = SourceRow(
             id=request.id,
             kind=request.kind,
@@ -114,6 +127,9 @@ class SettingCalls(Calls):
 
     def PutNotifier(self, request: pb.Notifier, context: Any) -> pb.Notifier:
         """Creates or changes who is told of alerts."""
+        with self._deps.database.read() as reader:
+            before = config.find_notifier(reader, request.id)
+        _own(person_of(context), request.brand_id, before.brand_id if before else request.brand_id)
         wanted = Notifier(
             id=request.id,
             kind=request.kind,
@@ -127,9 +143,16 @@ class SettingCalls(Calls):
 
     def ListNotifiers(self, request: Empty, context: Any) -> pb.ListNotifiersResponse:
         """Who is told of alerts."""
+        person = person_of(context)
         with self._deps.database.read() as reader:
-            rows = config.list_notifiers(reader)
+            rows = [row for row in config.list_notifiers(reader) if person.sees_brand(row.brand_id)]
         return pb.ListNotifiersResponse(notifiers=[wire.notifier(row) for row in rows])
+
+
+def _own(person: Person, *brands: str) -> None:
+    """Raises `Forbidden` where a setting is, or would become, another brand's, or everybody's."""
+    if not all(map(person.sees_brand, brands)):
+        raise Forbidden("This belongs to a brand you do not work for; ask somebody who sees every brand.")
 
 
 def _lint(query: str) -> str:

@@ -64,11 +64,15 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one read found. `cursor` is stored with the posts; `more` asks for another read at once."""
+    """What one read found. `cursor` is stored with the posts; `more` asks for another read at once.
+
+    `lost` says that what was said between the cursor and these posts can no longer be read.
+    """
 
     posts: Sequence[Post]
     cursor: str
     more: bool = False
+    lost: bool = False
     wait_s: float = 60.0
 
 

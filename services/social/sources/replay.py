@@ -6,8 +6,9 @@ The file's lines have the shape of the batch's items. No reply is possible.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ class Replay:
         posts: list[Post] = []
         try:
             with Path(name).open("rb") as file:
+                if file.seek(0, os.SEEK_END) < offset:
+                    offset = 0  # another file under the name, or one begun anew; what is known is not stored twice
                 file.seek(offset)
                 for line in file:
                     if not line.endswith(b"\n") or len(posts) == _LINES:
@@ -42,6 +45,10 @@ class Replay:
                     if line.strip():
                         posts.append(_post(line, offset))
                     offset += len(line)
+        except Refused:
+            if not posts:
+                raise
+            return Batch(posts, str(offset), more=True)  # what stands before it is taken first
         except OSError as error:
             raise Unavailable(f"The file {name} cannot be read: {error.strerror}.") from error
         return Batch(posts, str(offset), more=len(posts) == _LINES, wait_s=5)
@@ -56,7 +63,7 @@ def _post(line: bytes, offset: int) -> Post:
         return Post(
             external_id=str(item["external_id"]),
             text=str(item["text"]),
-            occurred_at=datetime.fromisoformat(item["occurred_at"]),
+            occurred_at=_when(item["occurred_at"]),
             author_id=str(author.get("id", author["handle"])),
             author_handle=str(author["handle"]),
             author_name=str(author.get("name", "")),
@@ -69,6 +76,13 @@ def _post(line: bytes, offset: int) -> Post:
         raise Refused(
             f"The line at byte {offset} is no mention: {error}. Mend the file; reading goes on from there."
         ) from error
+
+
+def _when(written: str) -> datetime:
+    at = datetime.fromisoformat(written)
+    if at.tzinfo is None:
+        raise ValueError(f"occurred_at needs its time zone, not {written}")
+    return at.astimezone(UTC)
 
 
 SOURCE = Replay()

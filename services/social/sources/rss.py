@@ -23,6 +23,7 @@ from services.social.sources import Batch, Field, Limited, Post, Refused, Told
 
 _MAX_BYTES = 5 * 1024 * 1024
 _MAX_ENTRIES = 1000
+_LONGEST_ID = 500
 _MIN_WAIT_S, _MAX_WAIT_S = 5.0, 3600.0
 _SPACES = re.compile(r"\s+")
 _MAX_AGE = re.compile(r"max-age=(\d+)")
@@ -42,8 +43,10 @@ class Rss:
     def poll(self, told: Told, cursor: str, rules: Sequence[str]) -> Batch:
         """Reads the feed if it changed. `cursor` keeps ETag and Last-Modified; entries are told apart by their ids."""
         del rules  # the local matcher decides
+        url = told.settings.get("url", "")
         seen: dict[str, str] = json.loads(cursor) if cursor else {}
-        url = seen.get("url") or told.settings.get("url", "")
+        if seen.get("url") != url:  # what another feed said of its age says nothing of this one's
+            seen = {}
         headers = {
             "user-agent": "Ascolto",
             "accept": "application/atom+xml, application/rss+xml, application/xml;q=0.9",
@@ -58,7 +61,11 @@ class Rss:
             return Batch((), cursor, wait_s=wait_s)
         _refuse(answer, url)
         posts = _entries(answer.body, url)
-        following = {"etag": answer.headers.get("etag", ""), "modified": answer.headers.get("last-modified", "")}
+        following = {
+            "url": url,
+            "etag": answer.headers.get("etag", ""),
+            "modified": answer.headers.get("last-modified", ""),
+        }
         return Batch(posts, json.dumps(following), wait_s=wait_s)
 
 
@@ -89,7 +96,7 @@ def _post(entry: Mapping[str, Any]) -> Post:
     key = str(entry.get("id") or link or hashlib.sha256(f"{title}\x00{text}".encode()).hexdigest())
     author = _plain(str(entry.get("author", "")))
     return Post(
-        external_id=key[:500],
+        external_id=key if len(key) <= _LONGEST_ID else hashlib.sha256(key.encode()).hexdigest(),
         text=f"{title}. {text}" if title and text else title or text,
         occurred_at=_when(entry.get("published_parsed") or entry.get("updated_parsed")),
         author_id=author[:200],

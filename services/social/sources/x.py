@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from services.social.sources import Batch, Field, Post, Refused, Told
 from services.social.x import Gateway
 
-_PAGES = 10  # a read takes at most 1,000 posts a query; the rest with the next
+_PAGES = 10  # a read takes at most 1,000 posts a query; the rest with the next, at once
 _QUERY = 512  # characters of a recent search; X API v2
 
 
@@ -25,34 +26,67 @@ class X:
     )
 
     def poll(self, told: Told, cursor: str, rules: Sequence[str]) -> Batch:
-        """Searches what is newer than the post `cursor` names, oldest first."""
-        gateway = Gateway(told)
-        found: dict[str, Post] = {}
-        for query in queries(rules):
-            token = ""
-            for _ in range(_PAGES):
-                posts, token = self._page(gateway, query, cursor, token)
-                found |= {post.external_id: post for post in posts}
-                if not token or not cursor:  # the first time one page is enough to begin with
-                    break
-        ordered = sorted(found.values(), key=lambda post: int(post.external_id))
-        newest = ordered[-1].external_id if ordered else cursor
-        return Batch(ordered, newest, wait_s=float(told.settings.get("every_s") or 60))
+        """Searches what is newer than the post `cursor` names, oldest first.
 
-    @staticmethod
-    def _page(gateway: Gateway, query: str, cursor: str, token: str) -> tuple[list[Post], str]:
+        X gives the newest first. Where that is more than a read takes, the cursor names the span still to be searched
+        and `more` asks to go on there, so that nothing is passed over.
+        """
+        asked = queries(rules)
+        if not asked:
+            raise Refused("No watch asks for a word that X can look for; add one, or switch this source off.")
+        place = _Place.read(cursor)
+        since, lost = place.since, False
         try:
-            return gateway.search(query, cursor, token)
+            found, below = _search(Gateway(told), asked, since, place.below)
         except Refused as refusal:
-            if cursor and "since_id" in str(refusal):  # older than the seven days that X searches
-                return gateway.search(query, "", token)
-            raise
+            if not since or "since_id" not in str(refusal):
+                raise
+            lost = True  # older than the seven days that X searches
+            found, below = _search(Gateway(told), asked, "", place.below)
+        ordered = sorted(found.values(), key=lambda post: int(post.external_id))
+        newest = max((place.newest or since or "0", *found), key=int)
+        following = _Place(since, newest, below) if below else _Place(newest if newest != "0" else "")
+        wait_s = float(told.settings.get("every_s") or 60)
+        return Batch(ordered, following.written(), more=bool(below), lost=lost, wait_s=wait_s)
 
     def listen(
         self, told: Told, rules: Sequence[str], deliver: Callable[[Sequence[Post]], None], stop: threading.Event
     ) -> None:
         """Holds the stream."""
         Gateway(told).listen(rules, deliver, stop)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the next search begins: after the post `since`; of a span that is half read, `below` and its newest post too."""
+
+    since: str
+    newest: str = ""
+    below: str = ""
+
+    @classmethod
+    def read(cls, cursor: str) -> _Place:
+        return cls(*cursor.split("/"))
+
+    def written(self) -> str:
+        return f"{self.since}/{self.newest}/{self.below}" if self.below else self.since
+
+
+def _search(gateway: Gateway, asked: Sequence[str], since: str, below: str) -> tuple[dict[str, Post], str]:
+    """Posts by id, and the id below which some query has more; empty when all is read."""
+    found: dict[str, Post] = {}
+    rest = ""
+    for query in asked:
+        token, oldest = "", ""
+        for _ in range(_PAGES if since else 1):  # the first time one page is enough to begin with
+            posts, token = gateway.search(query, since_id=since, until_id=below, token=token)
+            found |= {post.external_id: post for post in posts}
+            oldest = min((oldest or "9" * 19, *(post.external_id for post in posts)), key=int)
+            if not token:
+                break
+        if token and since:
+            rest = max((rest or "0", oldest), key=int)
+    return found, rest
 
 
 def queries(rules: Sequence[str]) -> list[str]:

@@ -102,7 +102,7 @@ _NUMBER = Sql(
     "INSERT INTO counters (name, value) VALUES ('alert', 1) ON CONFLICT (name) DO UPDATE SET value = counters.value + 1 RETURNING value"
 )
 _LINK = Sql("INSERT INTO alert_mentions (alert_id, mention_id) VALUES (:alert_id, :mention_id) ON CONFLICT DO NOTHING")
-_LINKED = Sql("SELECT mention_id FROM alert_mentions WHERE alert_id = :alert_id")
+_LINKED = Sql("SELECT mention_id FROM alert_mentions WHERE alert_id = :alert_id AND mention_id IN (:ids...)")
 _OF_MENTIONS = Sql("SELECT mention_id, alert_id FROM alert_mentions WHERE mention_id IN (:ids...)")
 _TIMELINE = HAPPENINGS.query("WHERE alert_id = :alert_id ORDER BY id")
 _ALL_SERIES = SERIES.query("ORDER BY watch_id")
@@ -122,7 +122,6 @@ _BINS = BINS.query("WHERE watch_id = :watch_id AND at_us >= :since_us AND at_us 
 _JUDGED = Sql("SELECT state FROM alerts WHERE state IN ('resolved', 'false_alarm') ORDER BY resolved_us DESC LIMIT 30")
 _LAST = Sql("SELECT max(raised_us) FROM alerts")
 _MUTED_OUT = ALERTS.query("WHERE state = 'muted' AND muted_until_us > 0 AND muted_until_us <= :now_us")
-_ENDED = ALERTS.query("WHERE ended_us = 0 AND updated_us < :before_us AND state NOT IN ('resolved', 'false_alarm')")
 
 
 _SAME = ("id", "watch_id", "brand_id", "source", "owner", "count", "usual", "usual_high", "peak", "score", "bin_minutes", "reach", "terms", "sources", "first_mention_id", "cause", "mute_reason", "ticket_ids", "version")  # fmt: skip
@@ -138,7 +137,6 @@ def noun(row: Alert) -> domain.Alert:
         tone=TONES[row.tone].value,
         state=domain.State(row.state),
         severity=domain.Severity(row.severity),
-        negative_count=row.count,
         muted_until=moment(row.muted_until_us),
         unmuted_state=domain.State(row.unmuted_state),
     )
@@ -179,14 +177,12 @@ def save_alert(uow: Uow, alert: Alert) -> None:
     uow.execute(ALERTS.update, ALERTS.params(alert))
 
 
-def link_mentions(uow: Uow, alert_id: str, mention_ids: Sequence[str]) -> None:
-    """Makes mentions evidence of an alert; once."""
-    uow.execute_many(_LINK, [{"alert_id": alert_id, "mention_id": own} for own in mention_ids])
-
-
-def linked_mentions(reader: Reader, alert_id: str) -> list[str]:
-    """Ids of an alert's evidence."""
-    return [str(row[0]) for row in reader.rows(_LINKED, {"alert_id": alert_id})]
+def link_mentions(uow: Uow, alert_id: str, mention_ids: Sequence[str]) -> frozenset[str]:
+    """Makes mentions evidence of an alert; returns those that were not yet."""
+    there = {str(row[0]) for row in uow.rows(_LINKED, {"alert_id": alert_id, "ids": list(mention_ids)})}
+    fresh = [own for own in mention_ids if own not in there]
+    uow.execute_many(_LINK, [{"alert_id": alert_id, "mention_id": own} for own in fresh])
+    return frozenset(fresh)
 
 
 def alerts_of(reader: Reader, mention_ids: Sequence[str]) -> dict[str, list[str]]:
@@ -211,6 +207,12 @@ def timeline(reader: Reader, alert_id: str) -> list[Happening]:
 def list_series(reader: Reader) -> list[Series]:
     """Every detector's state."""
     return [SERIES.make(row) for row in reader.rows(_ALL_SERIES)]
+
+
+def find_series(reader: Reader, watch_id: str, source: str, tone: int) -> Series | None:
+    """One detector's state, or None."""
+    row = reader.row(SERIES.by_key, {"watch_id": watch_id, "source": source, "tone": tone})
+    return SERIES.make(row) if row else None
 
 
 def put_series(uow: Uow, series: Sequence[Series]) -> None:
@@ -250,8 +252,3 @@ def last_raised_us(reader: Reader) -> int:
 def list_muted_out(reader: Reader, now_us: int) -> list[Alert]:
     """Muted alerts whose time is over."""
     return [ALERTS.make(row) for row in reader.rows(_MUTED_OUT, {"now_us": now_us})]
-
-
-def list_silent(reader: Reader, before_us: int) -> list[Alert]:
-    """Alerts under way that nothing was added to since then."""
-    return [ALERTS.make(row) for row in reader.rows(_ENDED, {"before_us": before_us})]

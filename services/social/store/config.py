@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from services.kit.db.sql import Sql
@@ -75,10 +75,22 @@ class Notice:
     error: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """A time of a source that was not heard and can no longer be read."""
+
+    source_id: str
+    from_us: int
+    until_us: int
+
+
 SOURCES = Mapper("sources", SourceRow)
+GAPS = Mapper("gaps", Gap, key=("source_id", "from_us"))
 WATCHES = Mapper("watches", Watch)
 NOTIFIERS = Mapper("notifiers", Notifier)
 NOTICES = Mapper("notices", Notice)
+
+_FOR_EVER = 1 << 62
 
 _SOURCES = SOURCES.query("ORDER BY name, id")
 _WATCHES = WATCHES.query("ORDER BY name, id")
@@ -86,8 +98,11 @@ _NOTIFIERS = NOTIFIERS.query("ORDER BY target, id")
 _DELETE_WATCH = Sql("DELETE FROM watches WHERE id = :id AND (:version = 0 OR version = :version)")
 _MATCHED = Sql("UPDATE watches SET last_match_us = max(last_match_us, :at_us) WHERE id = :id")
 _PROGRESS = Sql(
-    "UPDATE sources SET cursor = :cursor, state = 'on', last_error = '', retry_us = 0, last_success_us = :now_us, last_post_us = max(last_post_us, :post_us) WHERE id = :id"
+    "UPDATE sources SET cursor = :cursor, state = 'on', last_error = '', retry_us = 0, last_success_us = :now_us WHERE id = :id"
 )
+_POSTED = Sql("UPDATE sources SET last_post_us = max(last_post_us, :post_us) WHERE id = :id")
+_LISTENED = Sql("UPDATE sources SET last_success_us = :now_us WHERE id = :id AND state = 'on'")
+_LATER_GAPS = GAPS.query("WHERE until_us > :since_us ORDER BY from_us")
 _TROUBLE = Sql("UPDATE sources SET state = :state, last_error = :error, retry_us = :retry_us WHERE id = :id")
 _DUE = NOTICES.query("WHERE state IN ('waiting', 'sending') AND due_us <= :now_us ORDER BY due_us LIMIT :limit")
 _CLAIM = Sql(
@@ -114,14 +129,52 @@ def put_source(uow: Uow, source: SourceRow) -> None:
         uow.execute(SOURCES.insert, SOURCES.params(source))
 
 
-def progress(uow: Uow, source_id: str, *, cursor: str, now_us: int, post_us: int) -> None:
+def progress(uow: Uow, source_id: str, *, cursor: str, now_us: int) -> None:
     """A read worked: where to go on, in the transaction that stored what it found."""
-    uow.execute(_PROGRESS, {"id": source_id, "cursor": cursor, "now_us": now_us, "post_us": post_us})
+    uow.execute(_PROGRESS, {"id": source_id, "cursor": cursor, "now_us": now_us})
+
+
+def listened(uow: Uow, source_id: str, now_us: int) -> None:
+    """A stream is held: nothing that was said until now was missed."""
+    uow.execute(_LISTENED, {"id": source_id, "now_us": now_us})
+
+
+def posted(uow: Uow, source_id: str, post_us: int) -> None:
+    """Notes when the newest post of a source was written."""
+    uow.execute(_POSTED, {"id": source_id, "post_us": post_us})
+
+
+def add_gap(uow: Uow, gap: Gap) -> None:
+    """Notes a time of which nothing is known."""
+    uow.execute(GAPS.insert, GAPS.params(gap))
+
+
+def list_gaps(reader: Reader, sources: Sequence[SourceRow], since_us: int) -> list[Gap]:
+    """Times since then of which nothing is known, of these sources: lost ones, and since when one that fails is unheard."""
+    sources = [source for source in sources if source.enabled] or sources
+    own = {source.id for source in sources}
+    lost = [gap for row in reader.rows(_LATER_GAPS, {"since_us": since_us}) if (gap := GAPS.make(row)).source_id in own]
+    unheard = [
+        Gap(source_id=source.id, from_us=source.last_success_us, until_us=_FOR_EVER)
+        for source in sources
+        if source.last_success_us and not (source.enabled and source.state == "on")
+    ]
+    return lost + unheard
 
 
 def trouble(uow: Uow, source_id: str, *, state: str, error: str, retry_us: int) -> None:
     """A read failed: why, and when the next one is."""
     uow.execute(_TROUBLE, {"id": source_id, "state": state, "error": error, "retry_us": retry_us})
+
+
+def reads(sources: Sequence[SourceRow], kind: str, source_ids: Sequence[str]) -> list[SourceRow]:
+    """The sources of a kind that a watch reads; no `source_ids`: every one."""
+    return [source for source in sources if source.kind == kind and (not source_ids or source.id in source_ids)]
+
+
+def heard_until(sources: Sequence[SourceRow]) -> int:
+    """Up to when all of these were heard; 0 where none is. One that never worked has told nothing that could be missed."""
+    return min((source.last_success_us for source in sources if source.enabled and source.last_success_us), default=0)
 
 
 def list_watches(reader: Reader) -> list[Watch]:
@@ -146,9 +199,9 @@ def delete_watch(uow: Uow, watch_id: str, version: int) -> bool:
     return uow.execute(_DELETE_WATCH, {"id": watch_id, "version": version}) == 1
 
 
-def matched(uow: Uow, latest: Sequence[tuple[str, int]]) -> None:
+def matched(uow: Uow, latest: Mapping[str, int]) -> None:
     """Notes when watches last found something."""
-    uow.execute_many(_MATCHED, [{"id": own, "at_us": at_us} for own, at_us in latest])
+    uow.execute_many(_MATCHED, [{"id": own, "at_us": at_us} for own, at_us in latest.items()])
 
 
 def list_notifiers(reader: Reader) -> list[Notifier]:

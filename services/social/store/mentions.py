@@ -109,6 +109,8 @@ def with_noun(row: Mention, noun: domain.Mention) -> Mention:
         state=noun.state.value,
         assignee=noun.assignee,
         ticket_id=noun.ticket_id,
+        reposts=noun.reposts,
+        reach=noun.reach,
         removed_us=micros(noun.removed_at) if noun.removed_at else 0,
     )
     return with_risk(changed)
@@ -144,6 +146,9 @@ _COUNT = Sql("SELECT count(*) FROM mentions")
 _SINCE = Sql("SELECT count(*) FROM mentions WHERE seen_us > :since_us AND mode = 1")
 _OF_WATCH = MENTIONS.query(
     "JOIN matches ON matches.mention_id = mentions.id WHERE matches.watch_id = :watch_id AND matches.occurred_us >= :since_us AND matches.occurred_us < :until_us ORDER BY matches.occurred_us LIMIT :limit"
+)
+_EVIDENCE = MENTIONS.query(
+    "JOIN alert_mentions ON alert_mentions.mention_id = mentions.id WHERE alert_mentions.alert_id = :alert_id ORDER BY alert_mentions.mention_id DESC LIMIT :limit"
 )
 _PER_HOUR = Sql(
     "SELECT (occurred_us - :since_us) / 3600000000, count(*) FROM matches WHERE watch_id = :watch_id AND occurred_us >= :since_us GROUP BY 1"
@@ -231,6 +236,11 @@ def list_of_watch(reader: Reader, watch_id: str, since_us: int, until_us: int, l
     """What a watch found in a span, oldest first."""
     found = reader.rows(_OF_WATCH, {"watch_id": watch_id, "since_us": since_us, "until_us": until_us, "limit": limit})
     return [MENTIONS.make(row) for row in found]
+
+
+def list_evidence(reader: Reader, alert_id: str, limit: int = -1) -> list[Mention]:
+    """The posts of an alert, last found first."""
+    return [MENTIONS.make(row) for row in reader.rows(_EVIDENCE, {"alert_id": alert_id, "limit": limit})]
 
 
 def per_hour(reader: Reader, watch_id: str, since_us: int) -> list[int]:

@@ -28,6 +28,14 @@ SOURCES = Table(
     Column("cursor", Text, nullable=False),
     Column("version", BigInteger, nullable=False),
 )
+GAPS = Table(  # when a source was not heard and what was said can no longer be read
+    "gaps",
+    METADATA,
+    Column("source_id", Text, primary_key=True),
+    Column("from_us", BigInteger, primary_key=True),
+    Column("until_us", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
 WATCHES = Table(
     "watches",
     METADATA,
@@ -202,7 +210,7 @@ NOTICES = Table(  # what is to be told whom, once
     Column("id", Text, primary_key=True),
     Column("notifier_id", Text, nullable=False),
     Column("alert_id", Text, nullable=False),
-    Column("cause", Text, nullable=False),  # raised, severity:crisis, escalated
+    Column("cause", Text, nullable=False),  # raised, severity:crisis, escalated:VERSION
     Column("state", Text, nullable=False),  # waiting, sending, sent, failed
     Column("attempts", Integer, nullable=False),
     Column("due_us", BigInteger, nullable=False),

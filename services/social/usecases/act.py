@@ -16,8 +16,7 @@ from services.social.domain import mention as mention_domain
 from services.social.store import alerts, mentions
 from services.social.store.alerts import Alert
 from services.social.store.mentions import TONES, Mention
-from services.social.store.rows import micros
-from services.social.usecases.detect import tell
+from services.social.usecases.episodes import change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +87,8 @@ def _note_answer(uow: Uow, mention: Mention, act: MentionAct, clock: Clock) -> N
     for alert_id in alerts.alerts_of(uow, [mention.id]).get(mention.id, []):
         row = alerts.find_alert(uow, alert_id)
         if row is not None and not row.answered_us:
-            after = alerts.with_noun(row, alert_domain.answer(alerts.noun(row), at=clock.now()))
-            _store(uow, after, "answered", act.user_id, mention.id, clock)
+            after = alert_domain.answer(alerts.noun(row), at=clock.now())
+            change(uow, row, after, "answered", clock, by=act.user_id, detail=mention.id)
 
 
 def change_alert(database: Database, alert_id: str, act: AlertAct, person: Person, clock: Clock) -> Alert:
@@ -105,10 +104,8 @@ def change_alert(database: Database, alert_id: str, act: AlertAct, person: Perso
         except Conflict as conflict:
             conflict.detail = wire.alert(row).SerializeToString()
             raise
-        if changed == noun:
-            return row
         detail = act.reason or act.cause or act.ticket_id or act.assignee
-        return _store(uow, alerts.with_noun(row, changed), act.act, act.user_id, detail, clock)
+        return change(uow, row, changed, act.act, clock, by=act.user_id, detail=detail)
 
     return database.write(write)
 
@@ -128,16 +125,6 @@ def _apply_to_alert(noun: alert_domain.Alert, act: AlertAct, now: datetime) -> a
     if act.act not in acts:
         raise Invalid(f"There is no act {act.act}; there are {', '.join(acts)}.", field="act")
     return acts[act.act]()
-
-
-def _store(uow: Uow, row: Alert, act: str, by: str, detail: str, clock: Clock) -> Alert:
-    row = replace(row, rev=uow.next_revs(1)[0])
-    alerts.save_alert(uow, row)
-    alerts.note(uow, row.id, at_us=micros(clock.now()), act=act, by=by, detail=detail[:500])
-    if act == "escalate":
-        tell(uow, row, "escalated", clock)
-    uow.emit(wire.alert_changed(row, act, by))
-    return row
 
 
 def visible(row: Mention, person: Person) -> bool:

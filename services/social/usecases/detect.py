@@ -1,12 +1,13 @@
 """Hears bursts: each new mention goes to the stream of its watch, source and tone; what the stream says becomes an alert.
 
 A consumer of our own `MentionSeen`, so that detection happens once per mention, in order, in the transaction of the
-position. Streams run on the time of the posts; imports and what is long past teach them and alert nobody.
+position. Streams run on the time of the posts; imports and what is long past teach them and alert nobody. How far a
+source was heard bounds what its streams may take for silence: what could not be read is a gap, never a zero.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -14,25 +15,17 @@ from datetime import timedelta
 from services.kit import log
 from services.kit.clock import Clock
 from services.kit.errors import Invalid
-from services.kit.ids import new_id
-from services.kit.uow import Mode, Uow
-from services.social import wire
-from services.social.domain.alert import severity_of
-from services.social.domain.detector import FAST_BIN_S, Signal, Stream
-from services.social.domain.reason import lifts, terms_of
-from services.social.store import alerts, config, mentions
-from services.social.store.alerts import Alert, Bin, Series
-from services.social.store.config import Notice, Watch
+from services.kit.uow import Mode, Reader, Uow
+from services.social.domain.detector import FAST_BIN_S, Stream
+from services.social.store import alerts, config
+from services.social.store.alerts import Bin, Series
+from services.social.store.config import Watch
 from services.social.store.mentions import Mention
-from services.social.store.rows import micros
-from services.social.usecases.configure import SEVERITIES
+from services.social.usecases.episodes import Episodes
 
 NEGATIVE = 1
 _BIN_US = int(FAST_BIN_S * 1e6)
-_BACKGROUND = timedelta(days=14)
-_MOST_BACKGROUND = 300
-_OVER = frozenset({"resolved", "false_alarm"})
-_ENDS_AFTER = timedelta(hours=2)
+_SETTLES = timedelta(minutes=15)  # so long after its time a post may still turn up where a source was read to
 _log = log.logger("social")
 
 
@@ -84,28 +77,71 @@ class _Streams:
 def detect(uow: Uow, heard: Sequence[Heard], clock: Clock) -> None:
     """Lets the streams hear mentions, oldest first, and raises or grows the alerts that follow."""
     watches = {watch.id: watch for watch in config.list_watches(uow)}
-    streams = _Streams(uow)
-    touched: dict[str, list[str]] = {}
+    streams, episodes = _Streams(uow), Episodes(uow, clock)
     bins: dict[tuple[str, str, int], Bin] = {}
     for one in sorted(heard, key=lambda item: item.mention.occurred_us):
         mention = one.mention
         for watch_id in mention.watch_ids:
             if watch_id not in watches:
                 continue
-            stream = streams.of((watch_id, mention.source, NEGATIVE))
+            key = (watch_id, mention.source, NEGATIVE)
+            stream = streams.of(key)
             teach = one.mode is not Mode.LIVE
             mass = mention.negative if mention.tone else 1.0
             signal = stream.observe(mention.occurred_us / 1e6, mass, teach=teach)
             _count(bins, watch_id, mention, stream)
-            key = (watch_id, mention.source, NEGATIVE)
-            if signal is not None and not teach:
-                _follow(uow, streams, key, watches[watch_id], signal, clock)
+            if signal is not None:
+                streams.set_alert(key, episodes.follow(streams.alert_id(key), watches[watch_id], key, signal))
             if not teach and (alert_id := streams.alert_id(key)) and mention.tone in {0, NEGATIVE}:
-                touched.setdefault(alert_id, []).append(mention.id)
+                episodes.add(alert_id, mention)
     alerts.add_bins(uow, list(bins.values()))
-    for alert_id, found in touched.items():
-        _grow(uow, alert_id, found, clock)
+    episodes.close()
     streams.store(uow)
+
+
+def under_way(reader: Reader) -> list[tuple[Series, Watch, float]]:
+    """The series whose episode may have calmed down, each with the time, in seconds, up to which it was heard."""
+    watches = {watch.id: watch for watch in config.list_watches(reader)}
+    sources = config.list_sources(reader)
+    found = []
+    for series in alerts.list_series(reader):
+        if series.alert_id and series.watch_id in watches:
+            watch = watches[series.watch_id]
+            heard_us = config.heard_until(config.reads(sources, series.source, watch.source_ids))
+            found.append((series, watch, heard_us / 1e6 - _SETTLES.total_seconds()))
+    return found
+
+
+def settle(uow: Uow, clock: Clock) -> None:
+    """Lets the streams of episodes know how far their source was heard: an episode ends by its calm, known and not supposed."""
+    streams, episodes = _Streams(uow), Episodes(uow, clock)
+    for series, watch, heard_s in under_way(uow):
+        key = (series.watch_id, series.source, series.tone)
+        signal = streams.of(key).advance(heard_s) if heard_s > 0 else None
+        if signal is not None:
+            streams.set_alert(key, episodes.follow(series.alert_id, watch, key, signal))
+    episodes.close()
+    streams.store(uow)
+
+
+def miss(uow: Uow, source: str, until_us: int) -> None:
+    """Tells every stream of a kind of source that what was said until then can no longer be read."""
+    streams = _Streams(uow)
+    for series in alerts.list_series(uow):
+        if series.source == source:
+            streams.of((series.watch_id, series.source, series.tone)).miss(until_us / 1e6)
+    streams.store(uow)
+
+
+def listening_since(series: Series | None) -> int:
+    """When a series was first listened to, in microseconds; 0 where that is not known."""
+    if series is None:
+        return 0
+    try:
+        since_s = Stream.unpack(series.state).since_s
+    except Invalid:  # of another version: it begins anew with the next post
+        return 0
+    return 0 if math.isnan(since_s) else int(since_s * 1e6)
 
 
 def _count(bins: dict[tuple[str, str, int], Bin], watch_id: str, mention: Mention, stream: Stream) -> None:
@@ -125,134 +161,3 @@ def _count(bins: dict[tuple[str, str, int], Bin], watch_id: str, mention: Mentio
         expected=usual * share,
         high=high * share,
     )
-
-
-def _follow(uow: Uow, streams: _Streams, key: tuple[str, str, int], watch: Watch, signal: Signal, clock: Clock) -> None:
-    current = alerts.find_alert(uow, streams.alert_id(key)) if streams.alert_id(key) else None
-    if signal.kind == "ended":
-        if current is not None and not current.ended_us:
-            _save(uow, replace(current, ended_us=int(signal.at_s * 1e6)), "ended", clock)
-        streams.set_alert(key, "")
-        return
-    if current is not None and current.state not in _OVER and signal.kind == "grown":
-        grown = replace(current, peak=max(current.peak, signal.peak), score=max(current.score, signal.score))
-        _save(uow, grown, "updated", clock)
-        return
-    if watch.alerting and (current is None or signal.kind == "raised"):
-        streams.set_alert(key, _raise(uow, key, watch, signal, clock))
-
-
-def _raise(uow: Uow, key: tuple[str, str, int], watch: Watch, signal: Signal, clock: Clock) -> str:
-    now_us = micros(clock.now())
-    began_us = int(signal.began_s * 1e6)
-    began_us -= began_us % _BIN_US
-    row = Alert(
-        id=new_id("alr"),
-        number=alerts.next_number(uow),
-        watch_id=watch.id,
-        watch_name=watch.name,
-        brand_id=watch.brand_id,
-        source=key[1],
-        tone=key[2],
-        raised_us=now_us,
-        updated_us=now_us,
-        began_us=began_us,
-        usual=signal.usual,
-        usual_high=signal.usual_high,
-        peak=signal.peak,
-        score=signal.score,
-        threshold=signal.usual_high,
-        bin_minutes=round(signal.bin_s / 60),
-    )
-    alerts.add_alert(uow, row)
-    episode = [
-        one.id
-        for one in mentions.list_of_watch(uow, watch.id, began_us, int(signal.at_s * 1e6) + 1)
-        if one.source == key[1] and one.tone in {0, key[2]}
-    ]
-    alerts.link_mentions(uow, row.id, episode)
-    described = _describe(uow, row)
-    rev = uow.next_revs(1)[0]
-    described = replace(described, rev=rev)
-    alerts.save_alert(uow, described)
-    alerts.note(uow, row.id, at_us=now_us, act="raised", detail=described.severity)
-    tell(uow, described, "raised", clock)
-    uow.emit(wire.alert_raised(described))
-    return row.id
-
-
-def _grow(uow: Uow, alert_id: str, mention_ids: Sequence[str], clock: Clock) -> None:
-    """More of an episode: the same alert, with more evidence."""
-    before = alerts.find_alert(uow, alert_id)
-    if before is None or before.state in _OVER:
-        return
-    alerts.link_mentions(uow, alert_id, mention_ids)
-    after = _describe(uow, before)
-    if after != before:
-        _save(uow, after, "updated", clock)
-
-
-def _describe(uow: Uow, alert: Alert) -> Alert:
-    """The alert with what its evidence says: count, reach, terms, sources, first post, severity."""
-    linked = mentions.find_mentions(uow, alerts.linked_mentions(uow, alert.id))
-    evidence = sorted(linked.values(), key=lambda one: one.occurred_us)
-    if not evidence:
-        return alert
-    background_us = alert.began_us - int(_BACKGROUND.total_seconds() * 1e6)
-    background = mentions.list_of_watch(uow, alert.watch_id, background_us, alert.began_us, _MOST_BACKGROUND)
-    usual = Counter(term for one in background for term in terms_of(one.text))
-    words = frozenset(word.lstrip("#@") for one in evidence for word in one.matched)
-    terms = lifts([one.text for one in evidence], usual, len(background), leave_out=words)
-    reach = sum(one.followers for one in evidence)
-    severity = severity_of(count=len(evidence), peak=alert.peak, usual_high=alert.usual_high, reach=reach).value
-    if SEVERITIES.index(severity) < SEVERITIES.index(alert.severity):
-        severity = alert.severity
-    return replace(
-        alert,
-        count=len(evidence),
-        reach=reach,
-        terms=tuple(term.term for term in terms),
-        sources=tuple(sorted({one.source for one in evidence})),
-        first_mention_id=evidence[0].id,
-        severity=severity,
-        updated_us=max(alert.updated_us, evidence[-1].occurred_us),
-    )
-
-
-def _save(uow: Uow, alert: Alert, act: str, clock: Clock) -> None:
-    before = alerts.find_alert(uow, alert.id)
-    rev = uow.next_revs(1)[0]
-    alert = replace(alert, rev=rev, version=alert.version + 1)
-    alerts.save_alert(uow, alert)
-    if before is not None and before.severity != alert.severity:
-        alerts.note(uow, alert.id, at_us=micros(clock.now()), act="severity", detail=alert.severity)
-        tell(uow, alert, f"severity:{alert.severity}", clock)
-    if act == "ended":
-        alerts.note(uow, alert.id, at_us=micros(clock.now()), act="ended")
-    uow.emit(wire.alert_changed(alert, act))
-
-
-def tell(uow: Uow, alert: Alert, cause: str, clock: Clock) -> None:
-    """Queues notices, once a cause, to those who want to know of this severity; a muted alert tells nobody."""
-    if alert.state == "muted":
-        return
-    config_rows = [
-        Notice(id=new_id("ntc"), notifier_id=one.id, alert_id=alert.id, cause=cause, due_us=micros(clock.now()))
-        for one in config.list_notifiers(uow)
-        if one.enabled
-        and one.brand_id in {"", alert.brand_id}
-        and SEVERITIES.index(one.min_severity) <= SEVERITIES.index(alert.severity)
-    ]
-    config.add_notices(uow, config_rows)
-
-
-def close_silent(uow: Uow, clock: Clock) -> int:
-    """Marks alerts as ended whose episode has been silent for two hours; unmutes those whose mute is over."""
-    now = clock.now()
-    ended = alerts.list_silent(uow, micros(now - _ENDS_AFTER))
-    for alert in ended:
-        _save(uow, replace(alert, ended_us=micros(now)), "ended", clock)
-    muted = alerts.list_muted_out(uow, micros(now))
-    for alert in muted:
-        _save(uow, replace(alert, state=alert.unmuted_state, muted_until_us=0, mute_reason=""), "unmuted", clock)
-    return len(ended) + len(muted)

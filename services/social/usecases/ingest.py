@@ -6,7 +6,7 @@ mentions is the work of `detect`, a consumer of the events written here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -14,14 +14,16 @@ from services.kit import crash
 from services.kit.clock import Clock
 from services.kit.ids import new_id
 from services.kit.uow import Database, Event, Mode, Uow
+from services.social.domain import mention as domain
 from services.social.domain.text import content_key, normalise
 from services.social.domain.watch import Post as WatchedPost
 from services.social.ports import Scored, Scorer
 from services.social.sources import Post
 from services.social.store import config, mentions
-from services.social.store.config import SourceRow
+from services.social.store.config import Gap, SourceRow
 from services.social.store.mentions import Mention
 from services.social.store.rows import micros
+from services.social.usecases.detect import miss
 from services.social.usecases.watching import Compiled, Watching
 
 _FOLD = timedelta(hours=72)
@@ -45,6 +47,18 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
+class Alike:
+    """What a post may be a copy of: by its content's key, by the id of a mention it nearly repeats, by its source's word.
+
+    Key and likeness are empty for a text too short to say anything.
+    """
+
+    key: str
+    like: str
+    repost_of: str  # an external id
+
+
+@dataclass(frozen=True, slots=True)
 class Ingest:
     """The use case with what it needs. `seen` and `scored` make events."""
 
@@ -64,10 +78,12 @@ class Ingest:
         mode: Mode = Mode.LIVE,
         keep_all: bool = False,
         cursor: str | None = None,
+        lost: bool = False,
     ) -> list[Taken]:
         """Stores what is wanted and new; answers post by post. `keep_all` keeps what no watch wants too.
 
-        With `cursor` the source's place is stored in the same transaction. Idempotent by source and external id.
+        With `cursor` the source's place is stored in the same transaction; `lost` says that what was said between the
+        last read and these posts can no longer be read. Idempotent by source and external id.
         """
         now = self.clock.now()
         with self.database.read() as reader:
@@ -77,10 +93,10 @@ class Ingest:
             if post.external_id not in known:
                 first.setdefault(post.external_id, post)
         fresh = self._prepare(source, list(first.values()), now, mode, keep_all=keep_all)
-        alike = {row.id: self._alike(row) for row in fresh}
+        alike = {row.id: self._alike(row, first[row.external_id].repost_of) for row in fresh}
         if fresh or cursor is not None:
             crash.point("social.before_commit")
-            known |= self.database.write(_Storing(self, source, fresh, alike, now, cursor))
+            known |= self.database.write(_Storing(self, source, fresh, alike, now, cursor, lost))
             crash.point("social.after_commit")
         kept = {row.external_id: row.id for row in fresh}
         return [_taken(post, known, kept) for post in posts]
@@ -159,64 +175,89 @@ class Ingest:
             mode=(Mode.IMPORT if stale and mode is Mode.LIVE else mode).value,
         )
 
-    def _alike(self, row: Mention) -> tuple[str, str]:
-        """The key of the exact content and the id of a mention it nearly repeats; both empty for a text too short to say."""
+    def _alike(self, row: Mention, repost_of: str) -> Alike:
         plain = normalise(row.text)
         key = content_key(plain)
-        return (f"{row.source}:{key}", self.find_original(row.id, plain, row.occurred_us / 1e6)) if key else ("", "")
+        like = self.find_original(row.id, plain, row.occurred_us / 1e6) if key else ""
+        return Alike(f"{row.source}:{key}" if key else "", like, repost_of)
 
-    def store(
-        self,
-        uow: Uow,
-        source: SourceRow,
-        fresh: Sequence[Mention],
-        alike: dict[str, tuple[str, str]],
-        now: datetime,
-        cursor: str | None,
-    ) -> dict[str, str]:
+    def store(self, uow: Uow, work: _Storing) -> dict[str, str]:
         """Stores what is still new, in one transaction; returns what was known already, by external id."""
-        known = mentions.find_known(uow, source.id, [row.external_id for row in fresh])
-        new = [row for row in fresh if row.external_id not in known]
+        source, now = work.source, work.now
+        known = mentions.find_known(uow, source.id, [row.external_id for row in work.fresh])
+        new = [row for row in work.fresh if row.external_id not in known]
         since_us = micros(now - _FOLD)
-        exact = mentions.find_folds(uow, [alike[row.id][0] for row in new], since_us)
-        near = mentions.find_mentions(uow, [like for _, like in alike.values() if like])
-        made: dict[str, Mention] = {}
-        changed: dict[str, Mention] = {}
-        held: list[tuple[str, str]] = []
-        for row in new:
-            key, like = alike[row.id]
-            original_id = exact.get(key, "") or like
-            original = made.get(original_id) or changed.get(original_id) or near.get(original_id)
-            if original is None and original_id:
-                original = mentions.find_mentions(uow, [original_id]).get(original_id)
-            made[row.id] = mentions.with_risk(row)
-            if original is not None:
-                made[row.id] = replace(made[row.id], repost_of=original.repost_of or original.id)
-                (made if original_id in made else changed)[original_id] = _with_copy(original, row)
-            elif key:
-                exact[key] = row.id
-                held.append((key, row.id))
-        ordered = list(made.values()) + list(changed.values())
-        revised = (
-            [replace(row, rev=rev) for row, rev in zip(ordered, uow.next_revs(len(ordered)), strict=True)]
-            if ordered
-            else []
-        )
-        mentions.add_mentions(uow, revised[: len(made)])
-        mentions.save_mentions(uow, revised[len(made) :])
-        mentions.add_folds(uow, held, at_us=micros(now), since_us=since_us)
-        config.matched(uow, [(watch, row.occurred_us) for row in revised[: len(made)] for watch in row.watch_ids])
-        if cursor is not None:
-            config.progress(
-                uow,
-                source.id,
-                cursor=cursor,
-                now_us=micros(now),
-                post_us=max((row.occurred_us for row in fresh), default=0),
-            )
-        uow.emit(*(self.seen(row, Mode(row.mode)) for row in revised[: len(made)]))
-        uow.emit(*(self.scored(row, Mode(row.mode)) for row in revised[len(made) :]))
+        folding = _Folding(uow, source, new, work.alike, since_us)
+        made = [folding.add(row) for row in new]
+        changed = folding.originals()
+        made = [changed.pop(row.id, row) for row in made]
+        ordered = [mentions.with_risk(row) for row in made] + list(changed.values())
+        revised = [replace(row, rev=rev) for row, rev in zip(ordered, uow.next_revs(len(ordered)), strict=True)]
+        stored, rescored = revised[: len(made)], revised[len(made) :]
+        mentions.add_mentions(uow, stored)
+        mentions.save_mentions(uow, rescored)
+        mentions.add_folds(uow, folding.held, at_us=micros(now), since_us=since_us)
+        newest: dict[str, int] = {}
+        for row in stored:
+            for watch in row.watch_ids:
+                newest[watch] = max(newest.get(watch, 0), row.occurred_us)
+        config.matched(uow, newest)
+        if stored:
+            config.posted(uow, source.id, max(row.occurred_us for row in stored))
+        if work.lost and source.last_success_us:
+            until_us = min((row.occurred_us for row in stored), default=micros(now))
+            config.add_gap(uow, Gap(source_id=source.id, from_us=source.last_success_us, until_us=until_us))
+            miss(uow, source.kind, until_us)
+        if work.cursor is not None:
+            config.progress(uow, source.id, cursor=work.cursor, now_us=micros(now))
+        uow.emit(*(self.seen(row, Mode(row.mode)) for row in stored))
+        uow.emit(*(self.scored(row, Mode(row.mode)) for row in rescored))
         return known
+
+
+class _Folding:
+    """Finds the original of each copy of a batch: by the source's own word, by the same content, by likeness."""
+
+    def __init__(
+        self, uow: Uow, source: SourceRow, new: Sequence[Mention], alike: Mapping[str, Alike], since_us: int
+    ) -> None:
+        self._uow, self._alike = uow, alike
+        named = [alike[row.id].repost_of for row in new if alike[row.id].repost_of]
+        self._named = mentions.find_known(uow, source.id, named) if named else {}
+        self._exact = mentions.find_folds(uow, [alike[row.id].key for row in new], since_us)
+        wanted = {*self._named.values(), *self._exact.values(), *(alike[row.id].like for row in new)} - {""}
+        self._rows = mentions.find_mentions(uow, sorted(wanted))
+        self._nouns: dict[str, domain.Mention] = {}  # of originals that got a copy here
+        self.held: list[tuple[str, str]] = []
+
+    def add(self, row: Mention) -> Mention:
+        """The row, as a copy of its original where it has one."""
+        mark = self._alike[row.id]
+        self._named.setdefault(row.external_id, row.id)
+        original = self._root(self._named.get(mark.repost_of, "") or self._exact.get(mark.key, "") or mark.like)
+        if original is None or original.id == row.id:
+            self._rows[row.id] = row
+            if mark.key:
+                self._exact[mark.key] = row.id
+                self.held.append((mark.key, row.id))
+            return row
+        noun = self._nouns.get(original.id) or mentions.noun(original)
+        self._nouns[original.id] = domain.fold_copy(noun, followers=row.followers)
+        self._rows[row.id] = copy = replace(row, repost_of=original.id)
+        return copy
+
+    def originals(self) -> dict[str, Mention]:
+        """Originals as their copies changed them, by id."""
+        return {own: mentions.with_noun(self._rows[own], noun) for own, noun in self._nouns.items()}
+
+    def _root(self, own: str) -> Mention | None:
+        row = self._find(own)
+        return self._find(row.repost_of) if row is not None and row.repost_of else row
+
+    def _find(self, own: str) -> Mention | None:
+        if own and own not in self._rows:
+            self._rows |= mentions.find_mentions(self._uow, [own])
+        return self._rows.get(own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,21 +267,17 @@ class _Storing:
     ingest: Ingest
     source: SourceRow
     fresh: Sequence[Mention]
-    alike: dict[str, tuple[str, str]]
+    alike: Mapping[str, Alike]
     now: datetime
     cursor: str | None
+    lost: bool
 
     @property
     def rows(self) -> int:
         return max(1, len(self.fresh))
 
     def __call__(self, uow: Uow) -> dict[str, str]:
-        return self.ingest.store(uow, self.source, self.fresh, self.alike, self.now, self.cursor)
-
-
-def _with_copy(original: Mention, copy: Mention) -> Mention:
-    """The original with one copy more: its content counts once, the copy's followers count for reach."""
-    return mentions.with_risk(replace(original, reposts=original.reposts + 1, reach=original.reach + copy.followers))
+        return self.ingest.store(uow, self)
 
 
 def _whole(post: Post) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.kit.errors import Invalid
@@ -32,14 +32,19 @@ class Compiled:
             if not self.watches[key].source_ids or source_id in self.watches[key].source_ids
         }
 
+    def reads(self, source_id: str) -> bool:
+        """Whether any watch wants posts of the source."""
+        return any(True for _ in self._of(source_id))
+
     def rules(self, source_id: str) -> list[str]:
-        """Searches that together find all that the source's watches may want."""
-        made: list[str] = []
+        """Searches of X that together find all that the source's watches may want of it; none where X cannot be asked."""
+        return list(dict.fromkeys(rule for tree in self._of(source_id) for rule in x_rules(tree, limit=SEARCH_LIMIT)))
+
+    def _of(self, source_id: str) -> Iterator[Node]:
         for key, tree in self.trees.items():
             wanted = self.watches[key].source_ids
             if not wanted or source_id in wanted:
-                made.extend(x_rules(tree, limit=SEARCH_LIMIT))
-        return list(dict.fromkeys(made))
+                yield tree
 
 
 class Watching:

@@ -78,6 +78,19 @@ def test_a_wrong_password_and_an_unknown_name_read_the_same(rig: fakes.Rig) -> N
     assert texts[0] == texts[1] != []
 
 
+def test_a_detector_that_is_behind_is_said_above_the_alerts(admin: Browser, rig: fakes.Rig) -> None:
+    rig.desk.people.set_preferences(rig.desk.people.find_by_email("anna@example.com"), {"language": "en"})
+    calm = admin.get("/alerts").text
+    rig.world.detector_lag_s = 240.0
+    try:
+        behind = admin.get("/alerts").text
+    finally:
+        rig.world.detector_lag_s = 0.0
+
+    assert "We may be blind" not in calm
+    assert re.search(r"We may be blind:</b> <bdi>The detector</bdi> is 4 min behind\.", behind)
+
+
 def test_a_service_away_spoils_only_its_part(admin: Browser, rig: fakes.Rig) -> None:
     rig.world.away.add("social")
     try:

@@ -10,12 +10,16 @@ from hypothesis import strategies as st
 
 from services.kit.errors import AscoltoError, Conflict, Invalid
 from services.social.domain import alert as alerts
-from services.social.domain.alert import Alert, Severity, State, severity_of
+from services.social.domain.alert import Alert, Evidence, Severity, State, severity_of
 from services.social.domain.detector import Signal
 
 NOW = datetime(2026, 3, 2, 14, 10, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
 RAISED = Alert("alr_1", "wat_1", "brd_1", "x", "negative", NOW, NOW, NOW, usual=3, usual_high=8)
+
+
+def evidence(count: int = 50, reach: int = 9) -> Evidence:
+    return Evidence(count, reach, ("courier",), LATER)
 
 
 def signal(kind: str = "grown", peak: float = 40.0, score: float = 9.0) -> Signal:
@@ -29,8 +33,9 @@ ACTS: dict[str, Callable[[Alert, int], Alert]] = {
     "unmute": lambda a, v: alerts.unmute(a, version=v, at=LATER),
     "escalate": lambda a, v: alerts.escalate(a, to="usr_3", version=v, at=LATER),
     "resolve": lambda a, v: alerts.resolve(a, cause="courier", version=v, at=LATER),
-    "false_alarm": lambda a, v: alerts.call_false(a, kind="campaign", version=v, at=LATER),
-    "update": lambda a, _: alerts.update(a, signal(), count=50, negative_count=40, reach=9, at=LATER),
+    "false_alarm": lambda a, v: alerts.call_false(a, kind="expected", version=v, at=LATER),
+    "update": lambda a, _: alerts.update(a, evidence(), signal()),
+    "end": lambda a, _: alerts.end(a, at=LATER),
     "link": lambda a, _: alerts.link_ticket(a, "tkt_1", at=LATER),
 }
 
@@ -48,7 +53,7 @@ def test_a_closed_alert_stays_closed(end: str, act: str) -> None:
 
     with pytest.raises(Conflict, match="closed"):
         ACTS[act](closed, closed.version)
-    assert alerts.update(closed, signal(), count=99, negative_count=9, reach=9, at=LATER) is closed
+    assert alerts.update(closed, evidence(99), signal()) is closed
 
 
 def test_claiming_twice_is_one_claim_and_a_colleagues_is_refused() -> None:
@@ -85,12 +90,22 @@ def test_a_verdict_needs_its_cause() -> None:
 
 
 def test_growth_never_lowers_figures_or_severity() -> None:
-    grown = alerts.update(RAISED, signal(peak=90.0), count=60, negative_count=55, reach=10, at=LATER)
-    calmer = alerts.update(grown, signal("ended", peak=5.0, score=0.1), count=61, negative_count=55, reach=5, at=LATER)
+    grown = alerts.update(RAISED, evidence(60, 10), signal(peak=90.0))
+    calmer = alerts.end(alerts.update(grown, evidence(61, 5), signal("grown", peak=5.0, score=0.1)), at=LATER)
 
     assert grown.severity is Severity.CRISIS
     assert (calmer.severity, calmer.peak, calmer.reach, calmer.count) == (Severity.CRISIS, 90.0, 10, 61)
     assert calmer.ended_at == LATER
+    assert alerts.update(calmer, evidence(61, 5)) is calmer
+    assert alerts.end(calmer, at=LATER + timedelta(hours=1)) is calmer
+
+
+def test_a_mute_ends_with_the_episode_it_silenced() -> None:
+    muted = ACTS["mute"](ACTS["claim"](RAISED, 1), 2)
+
+    over = alerts.end(muted, at=LATER)
+
+    assert (over.state, over.muted_until, over.mute_reason, over.version) == (State.CLAIMED, None, "", 4)
 
 
 @pytest.mark.parametrize(

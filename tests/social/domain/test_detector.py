@@ -29,9 +29,9 @@ def hear(stream: Stream, times: Iterable[float], *, until: float, teach: bool = 
     for at in times:
         while ticks + 300.0 <= at:
             ticks = max(ticks + 300.0, at - at % 300.0)
-            signals.append(stream.advance(ticks, teach=teach))
+            signals.append(stream.advance(ticks))
         signals.append(stream.observe(at, teach=teach))
-    signals.append(stream.advance(until, teach=teach))
+    signals.append(stream.advance(until))
     return [signal for signal in signals if signal is not None]
 
 

@@ -360,11 +360,15 @@ class ListAlertsResponse(_message.Message):
     JUDGED_FIELD_NUMBER: _builtins.int
     JUDGED_REAL_FIELD_NUMBER: _builtins.int
     SICK_SOURCES_FIELD_NUMBER: _builtins.int
+    DETECTOR_LAG_S_FIELD_NUMBER: _builtins.int
+    DETECTOR_FAULT_FIELD_NUMBER: _builtins.int
     next: _builtins.str
     total: _builtins.int
     mentions_since: _builtins.int
     judged: _builtins.int
     judged_real: _builtins.int
+    detector_lag_s: _builtins.float
+    detector_fault: _builtins.str
     @_builtins.property
     def alerts(self) -> _containers.RepeatedCompositeFieldContainer[_events_pb2.Alert]: ...
     @_builtins.property
@@ -382,10 +386,12 @@ class ListAlertsResponse(_message.Message):
         judged: _builtins.int = ...,
         judged_real: _builtins.int = ...,
         sick_sources: _abc.Iterable[Global___Source] | None = ...,
+        detector_lag_s: _builtins.float = ...,
+        detector_fault: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["last_alert_at", b"last_alert_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "judged", b"judged", "judged_real", b"judged_real", "last_alert_at", b"last_alert_at", "mentions_since", b"mentions_since", "next", b"next", "sick_sources", b"sick_sources", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "detector_fault", b"detector_fault", "detector_lag_s", b"detector_lag_s", "judged", b"judged", "judged_real", b"judged_real", "last_alert_at", b"last_alert_at", "mentions_since", b"mentions_since", "next", b"next", "sick_sources", b"sick_sources", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
