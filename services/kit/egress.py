@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
@@ -133,11 +134,14 @@ class Egress:
             timeout=timeout_s,
             extensions={**extensions, "timeout": httpx.Timeout(timeout_s).as_dict()},
         )
+        ends = time.monotonic() + timeout_s
         try:
             response = self._client.send(request, stream=True)
             try:
                 body = bytearray()
                 for piece in response.iter_bytes():
+                    if time.monotonic() > ends:  # each piece came in time, the whole does not
+                        raise Unavailable(f"The host {target.host} answers too slowly.")
                     body += piece
                     if len(body) > max_bytes:
                         raise Unavailable(f"The host {target.host} answered with more than {max_bytes} bytes.")

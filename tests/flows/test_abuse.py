@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from typing import Any
 
@@ -50,7 +51,8 @@ def test_attachments_are_handed_out_inert_and_whole(running: Installation, prepa
 
 def test_no_secret_and_no_person_reaches_log_metrics_or_errors(running: Installation, prepared: Prepared) -> None:
     """Scenario 39: a word of its own in every field of every way in; none of them may be found outside the stores."""
-    canaries = {name: f"kanari{name}vogel" for name in ("name", "subject", "text", "file", "address", "token", "pass")}
+    fields = ("name", "subject", "text", "file", "address", "token", "pass", "handle", "post", "note", "secret")
+    canaries = {name: f"kanari{name}vogel" for name in fields}
     person = {
         "name": canaries["name"], "address": f"{canaries['address']}@posta.example", "language": "it",
         "subject": canaries["subject"], "text": canaries["text"], "kind": "question",
@@ -68,16 +70,39 @@ def test_no_secret_and_no_person_reaches_log_metrics_or_errors(running: Installa
     contact: dict[str, Any] = {"from": sender, "subject": canaries["subject"], "attachments": [file]}
     post_contact(running, "canary-1", **contact)
     ticket = ticket_with(running, "canary-1")
-    running.api.call("POST", f"/tickets/{ticket['id']}/notes", expect=201, json={"text": canaries["text"]})
+    running.api.call("POST", f"/tickets/{ticket['id']}/notes", expect=201, json={"text": canaries["note"]})
+    post = {
+        "external_id": "canary-p",
+        "author": {"handle": canaries["handle"], "followers": 1},
+        "text": canaries["post"],
+    }
+    posts = {"source": "replay", "items": [post | {"occurred_at": ticket["interactions"][0]["occurred_at"]}]}
+    running.api.call("POST", "/mentions:batch", expect=202, json=posts)
     running.api.call("GET", f"/search?q={canaries['text']}")
     wrong = _provoke(running, canaries)
     running.drain()
     metrics = httpx.get(f"{running.product.url}/metrics", timeout=10).text
+    health = "".join(httpx.get(f"{running.product.url}/{page}", timeout=10).text for page in ("healthz", "readyz"))
+    health += json.dumps(running.api.call("GET", "/operations/health"))
+    health += json.dumps(running.api.call("GET", "/operations/dead-letters"))
+    doctor = running.product.command("doctor")
     secrets = [running.api.token, prepared.password, visitor.token, person["address"], "39021234567"]
-    for place, told in (("log", running.log()), ("metrics", metrics), ("errors", wrong)):
+    told_by = {"log": running.log(), "metrics": metrics, "errors": wrong, "health": health, "doctor": doctor}
+    for place, told in told_by.items():
         for canary in [*canaries.values(), *secrets]:
             assert canary.lower() not in told.lower(), f"{canary} is in the {place}"
     assert "smtp.accepted" in running.log(), "the log is on"
+    _nowhere(running, running.api.token, prepared.password)
+
+
+def _nowhere(running: Installation, *secrets: str) -> None:
+    """What opens something is nowhere in the data folder, and so in no backup: hashed or sealed alone."""
+    running.product.command("backup", str(running.product.folder / "copy"))
+    files = [path for path in running.product.folder.rglob("*") if path.is_file()]
+    assert any("copy" in str(path) for path in files)
+    for path in files:
+        held = path.read_bytes()
+        assert not [secret for secret in secrets if secret.encode() in held], path
 
 
 def _provoke(running: Installation, canaries: dict[str, str]) -> str:
@@ -90,6 +115,9 @@ def _provoke(running: Installation, canaries: dict[str, str]) -> str:
             said.append(client.post(hook, content=b'{"text": "' + canaries["text"].encode(), headers=headers))
             said.append(client.post(hook, json={"external_id": 1, "text": canaries["text"]}, headers=headers))
             said.append(client.post(f"{base}/api/v1/contacts", json={"text": canaries["text"]}, headers=headers))
+            said.append(
+                client.get(f"{base}/api/v1/search?q={canaries['secret']}&after={canaries['secret']}", headers=headers)
+            )
         person = {"email": canaries["address"], "password": canaries["pass"]}
         said.append(client.post(f"{base}/login", data=person))
         said.append(client.post(f"{base}/c/{shop.slug}/chat/messages", json={"text": canaries["text"]}))

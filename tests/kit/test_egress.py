@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+
 import pytest
 from starlette.applications import Starlette
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from services.kit.config import HostPort
@@ -27,7 +30,26 @@ def sink():
     async def flood(_request):
         return Response(b"x" * 200_000)
 
-    app = Starlette(routes=[Route("/secret", secret), Route("/away", away), Route("/flood", flood)])
+    async def name(request):
+        return Response(request.headers["host"])
+
+    async def drip(_request):
+        async def drops():
+            for _ in range(200):
+                await asyncio.sleep(0.05)  # sleep: what a slow host does
+                yield b"x"
+
+        return StreamingResponse(drops())
+
+    app = Starlette(
+        routes=[
+            Route("/secret", secret),
+            Route("/name", name),
+            Route("/drip", drip),
+            Route("/away", away),
+            Route("/flood", flood),
+        ]
+    )
     server = HttpServer(app, HostPort("127.0.0.1", 0), trust_proxy=False)
     server.start()
     yield server.address.port, hits
@@ -81,20 +103,43 @@ def test_a_redirect_to_loopback_is_checked_like_the_first_address(sink):
 
 
 def test_a_name_that_changes_its_address_is_connected_where_it_was_checked(sink):
+    """Rebinding: what is checked is the first answer, so nobody may ask for a second one."""
     port, hits = sink
-    answers = iter([["93.184.216.34"], ["127.0.0.1"]])
-    asked = []
+    before, asked = len(hits), []
 
     def resolve(host, _port):
         asked.append(host)
-        return next(answers)
+        return ["127.0.0.2"] if len(asked) > 1 else ["127.0.0.1"]
 
-    egress = Egress(resolve=resolve)
-    with pytest.raises(Unavailable):
-        egress.request("GET", f"http://rebinding.example:{port}/secret", timeout_s=0.2)
+    answer = Egress(resolve=resolve).request(
+        "GET", f"http://rebinding.example:{port}/name", allow=["rebinding.example"]
+    )
 
     assert asked == ["rebinding.example"]
-    assert not [path for path in hits if path == "rebinding"]
+    assert (answer.body, len(hits)) == (f"rebinding.example:{port}".encode(), before)
+
+
+def test_a_name_that_leads_inside_later_is_refused_then(sink):
+    port, hits = sink
+    before, answers = len(hits), iter([["93.184.216.34"], ["127.0.0.1"]])
+    egress = Egress(resolve=lambda _host, _port: next(answers))
+
+    assert egress.check(f"http://rebinding.example:{port}/secret") == "93.184.216.34"
+    with pytest.raises(Forbidden):
+        egress.request("GET", f"http://rebinding.example:{port}/secret")
+
+    assert len(hits) == before
+
+
+def test_an_answer_that_never_ends_is_given_up_in_time(sink):
+    """Each byte comes in time, the whole never: the limit is of the whole."""
+    port, _ = sink
+    began = time.monotonic()
+
+    with pytest.raises(Unavailable):
+        Egress(allowed=["127.0.0.1"]).request("GET", f"http://127.0.0.1:{port}/drip", timeout_s=0.5)
+
+    assert time.monotonic() - began < 5
 
 
 def test_one_bad_address_beside_a_good_one_is_enough():

@@ -23,16 +23,22 @@ def plain(text: str, limit: int = 300) -> str:
     return cleaned if len(cleaned) <= limit else cleaned[: limit - 1] + "…"
 
 
+def visible(text: str) -> str:
+    """Text in which what turns or hides other text is a dot; soft hyphens and joiners just go."""
+    return _INVISIBLE.sub(lambda found: "" if found.group() in "\u00ad\u200d" else "·", text)
+
+
 def _inline(text: str, marked: re.Pattern[str] | None) -> Markup:
     out: list[Markup] = []
     end = 0
     for link in _LINK.finditer(text):
         out.append(_marked(text[end : link.start()], marked))
         url = link.group()
-        shown = url if len(url) <= _SHOWN_URL else url[: _SHOWN_URL - 1] + "…"
+        seen = visible(url)
+        shown = seen if len(seen) <= _SHOWN_URL else seen[: _SHOWN_URL - 1] + "…"
         out.append(
             Markup('<a href="{}" rel="noopener noreferrer nofollow" target="_blank" title="{}">{}</a>').format(
-                url, url, shown
+                url, seen, shown
             )
         )
         end = link.end()
@@ -41,7 +47,7 @@ def _inline(text: str, marked: re.Pattern[str] | None) -> Markup:
 
 
 def _marked(text: str, words: re.Pattern[str] | None) -> Markup:
-    text = _INVISIBLE.sub(lambda found: "" if found.group() in "\u00ad\u200d" else "·", text)
+    text = visible(text)
     if words is None:
         return escape(text)
     out: list[Markup] = []

@@ -22,7 +22,7 @@ from services.desk.i18n import Tongue
 from services.desk.pages import thread, ticket_view, words
 from services.desk.pages.frame import Frame, brand_of
 from services.desk.pages.listening_views import Bar
-from services.desk.pages.prose import plain
+from services.desk.pages.prose import plain, visible
 from services.desk.pages.views import Choice
 from services.desk.usecases.sessions import SignedIn
 from services.desk.web.deps import Me, needs
@@ -87,9 +87,9 @@ def marked(snippet: str) -> Markup:
         if part in ("<mark>", "</mark>"):
             inside = part == "<mark>"
         elif inside:
-            made += Markup("<mark>{}</mark>").format(unescape(part))
+            made += Markup("<mark>{}</mark>").format(visible(unescape(part)))
         else:
-            made += escape(unescape(part))
+            made += escape(visible(unescape(part)))
     return made
 
 

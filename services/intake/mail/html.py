@@ -239,8 +239,8 @@ def _filtered(tag: str, name: str, value: str) -> str | None:
         return f"{_remote_mark()}https:{address}" if lower.startswith("//") else None
     if name == "style":
         return _style(value)
-    if name == "href" and value.startswith("#"):
-        return None
+    if name == "href":
+        return value if _CONTROL.sub("", value[:40]).partition(":")[0].lower() in _LINKS else None
     return value
 
 

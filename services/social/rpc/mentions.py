@@ -30,6 +30,8 @@ class MentionCalls(Calls):
         if len(request.items) > _MOST_AT_ONCE:
             raise Invalid(f"At most {_MOST_AT_ONCE} mentions a call.", field="items")
         source = self._deps.configure.source_by_name(request.source)
+        if source.brand_id and not person_of(context).sees_brand(source.brand_id):
+            raise NotFound(f"There is no source {request.source}.", field="source")
         results: list[pb.IngestResult | None] = []
         posts: list[Post] = []
         for item in request.items:

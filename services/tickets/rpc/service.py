@@ -102,9 +102,9 @@ class TicketsService(TicketMethods, TicketsServicer):
         return Empty()
 
     def ListTags(self, request: Empty, context: object) -> pb.ListTagsResponse:
-        """Tags in use."""
+        """Tags in use in the caller's brands."""
         with self.database.read() as reader:
-            return pb.ListTagsResponse(tags=tickets.tags(reader))
+            return pb.ListTagsResponse(tags=tickets.tags(reader, person_of(context).brand_ids))
 
     def ListAudit(self, request: pb.ListAuditRequest, context: object) -> pb.ListAuditResponse:
         """Who saw and changed what, newest first."""

@@ -55,6 +55,10 @@ _OF_TICKET = Sql("SELECT message_id, how FROM message_ids WHERE ticket_id = :tic
 _DROP_TAGS = Sql("DELETE FROM ticket_tags WHERE ticket_id = :ticket_id")
 _ADD_TAG = Sql("INSERT INTO ticket_tags (tag, ticket_id) VALUES (:tag, :ticket_id) ON CONFLICT DO NOTHING")
 _TAGS = Sql("SELECT DISTINCT tag FROM ticket_tags ORDER BY tag LIMIT 2000")
+_TAGS_OF = Sql(
+    "SELECT DISTINCT tag FROM ticket_tags JOIN tickets ON id = ticket_id WHERE brand_id IN (:brands...)"
+    " ORDER BY tag LIMIT 2000"
+)
 _DUE = Sql("SELECT id FROM tickets WHERE close_us > 0 AND close_us <= :now ORDER BY close_us LIMIT :limit")
 
 _TAG_BREAK = "\n"
@@ -179,9 +183,10 @@ def put_tags(uow: Uow, ticket: Ticket) -> None:
         uow.execute_many(_ADD_TAG, [{"tag": tag, "ticket_id": ticket.id} for tag in ticket.tags])
 
 
-def tags(reader: Reader) -> list[str]:
-    """All tags in use, in order."""
-    return [str(row[0]) for row in reader.rows(_TAGS)]
+def tags(reader: Reader, brands: Collection[str] = ()) -> list[str]:
+    """Tags in use, in order; of some brands alone when any is named."""
+    found = reader.rows(_TAGS_OF, {"brands": sorted(brands)}) if brands else reader.rows(_TAGS)
+    return [str(row[0]) for row in found]
 
 
 def due_to_close(reader: Reader, now_us: int, limit: int) -> list[str]:

@@ -7,6 +7,8 @@ import shutil
 import socket
 import subprocess
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -132,16 +134,24 @@ class Server:
         client.logout()
 
 
-@pytest.fixture(scope="module")
-def dovecot(tmp_path_factory):
-    base = Path("/tmp") / f"dc{os.getpid()}"  # short: the path of a socket has a limit
+@contextmanager
+def dovecot_in(base: Path) -> Iterator[Server]:
+    """A server of its own; the path is short, since that of a socket has a limit."""
     shutil.rmtree(base, ignore_errors=True)
     base.mkdir()
     server = Server(base)
     server.start()
-    yield server
-    server.stop()
-    shutil.rmtree(base, ignore_errors=True)
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(base, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def dovecot():
+    with dovecot_in(Path("/tmp") / f"dc{os.getpid()}") as server:
+        yield server
 
 
 @pytest.fixture
