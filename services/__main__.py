@@ -60,6 +60,7 @@ def commands(app: Application) -> Mapping[str, Command]:
         "user.list": lambda _args, _: [_user(one) for one in desk.list_users(people)],
         "user.disable": lambda args, _: _user(desk.disable_user(people, **args)),
         "user.password": lambda args, _: {"password": desk.reset_password(people, **args)},
+        "user.factor_reset": lambda args, _: desk.reset_factor(people, **args),
         "token.create": lambda args, _: _token_create(app, **args),
         "token.list": lambda _args, _: [_token(one) for one in desk.list_tokens(people)],
         "token.revoke": lambda args, _: _token_revoke(app, **args),
@@ -229,6 +230,13 @@ def user_password(email: str, quiet: Quiet = False, as_json: Json = False) -> No
     """Gives a person a fresh random password, printed once."""
     made = _perform("user.password", {"email": email}, as_json=as_json)
     cli.show(made, as_json=as_json, text=made["password"] if quiet else f"Password of {email}: {made['password']}")
+
+
+@user_app.command("factor-reset")
+def user_factor_reset(email: str, as_json: Json = False) -> None:
+    """Removes a person's second factor, when telephone and recovery codes are lost; ends their sessions."""
+    _perform("user.factor_reset", {"email": email}, as_json=as_json)
+    cli.show({"email": email}, as_json=as_json, text=f"{email} signs in with the password alone.")
 
 
 @token_app.command("create")

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from services.desk.live.feed import LiveFeed
     from services.desk.live.presence import Presence
     from services.desk.usecases.acts import Acts
+    from services.desk.usecases.factors import Factors
     from services.desk.usecases.people import People
+    from services.desk.usecases.resets import Resets
     from services.desk.usecases.sessions import Sessions
     from services.desk.usecases.writing import Writing
     from services.kit.blobs import Blobs
@@ -32,7 +34,7 @@ class Desk:
     """The desk's parts.
 
     `clients` asks other services; `acts` are the acts that pages and API share; `people` holds users, tokens,
-    preferences and the audit log; `directory` gives names of users, brands and accounts from memory; `writing` holds
+    preferences and the audit log; `factors` the second factors, `resets` the forgotten passwords; `directory` gives names of users, brands and accounts from memory; `writing` holds
     drafts, uploads and saved searches; `presence` knows who looks and writes; `live` is the feed behind `/live`.
     """
 
@@ -44,6 +46,8 @@ class Desk:
     acts: Acts
     people: People
     sessions: Sessions
+    factors: Factors
+    resets: Resets
     directory: Directory
     writing: Writing
     presence: Presence

@@ -22,6 +22,7 @@ from services.intake.usecases.accept import Acceptor
 from services.intake.usecases.accounts import Accounts
 from services.intake.usecases.chat import ChatRoom
 from services.intake.usecases.directory import Directory
+from services.intake.usecases.notices import Notices
 from services.intake.usecases.prepare import Preparer
 from services.intake.usecases.replay import Replayer
 from services.intake.web.hooks import Hooks
@@ -87,6 +88,7 @@ def build(parts: Parts) -> Service:
             acceptor=acceptor,
             accounts=accounts,
             replayer=replayer,
+            notices=Notices(directory),
             clock=parts.clock,
             typing=room.typing,
         )

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Protocol
 from services.intake.domain.channel import (
     Account,
     Capabilities,
+    Notice,
     Outbound,
     Receipt,
     SettingField,
@@ -65,6 +66,8 @@ __all__ = [
     "Listens",
     "Mode",
     "NotSent",
+    "Notice",
+    "Notifies",
     "Outbound",
     "OverBudget",
     "Presence",
@@ -230,6 +233,18 @@ class Listens(Protocol):
 
     def listen(self, account: Account, feed: Feed, stop: threading.Event) -> None:
         """Works until `stop`; returns within 5 s of it. Raises on failure: begun again with back-off, `failed` shown."""
+        ...
+
+
+class Notifies(Protocol):
+    """A channel that can write to somebody of the staff, who is no customer."""
+
+    def notifies(self, account: Account) -> bool:
+        """Whether this account has a way out."""
+        ...
+
+    def notify(self, notice: Notice, account: Account) -> None:
+        """Sends once, blocking; what comes back leads to nobody's ticket. Raises `NotSent` or `Uncertain`."""
         ...
 
 

@@ -13,7 +13,7 @@ from ascolto.intake.v1 import service_pb2_grpc as rpc
 from services.intake import wire
 from services.intake.channels import api
 from services.intake.domain.contact import Accepted, Attachment, Mode, RawContact
-from services.intake.ports import Channel
+from services.intake.ports import Channel, Notice
 from services.intake.store import accounts as account_store
 from services.intake.store import deliveries as delivery_store
 from services.intake.store import inbound as inbound_store
@@ -21,6 +21,7 @@ from services.intake.usecases import deliver
 from services.intake.usecases.accept import Acceptor
 from services.intake.usecases.accounts import Accounts
 from services.intake.usecases.directory import Directory
+from services.intake.usecases.notices import Notices
 from services.intake.usecases.prepare import Prepared
 from services.intake.usecases.replay import Replayer
 from services.kit import crash
@@ -46,6 +47,7 @@ class Deps:
     acceptor: Acceptor
     accounts: Accounts
     replayer: Replayer
+    notices: Notices
     clock: Clock
     typing: Callable[[str, str, str], None]
 
@@ -273,6 +275,23 @@ class IntakeServicer(rpc.IntakeServicer):
         self._require_account(request.account_id, "", person_of(context))
         self._deps.typing(request.account_id, request.conversation, request.name)
         return common.Empty()
+
+    def SendNotice(self, request: pb.Notice, context: ServicerContext) -> common.Empty:
+        """Writes to somebody of the staff."""
+        self._deps.notices.send(
+            Notice(
+                id=request.id,
+                to=request.to,
+                subject=request.subject,
+                text=request.text,
+                language=request.language,
+            )
+        )
+        return common.Empty()
+
+    def CanSendNotices(self, request: common.Empty, context: ServicerContext) -> pb.CanSendNoticesResponse:
+        """Whether there is a way out."""
+        return pb.CanSendNoticesResponse(able=self._deps.notices.able)
 
     def _account(self, row: account_store.AccountRow) -> pb.Account:
         channel: Channel = self._deps.directory.channels[row.channel]

@@ -155,6 +155,15 @@ class Intake(intake_rpc.IntakeServicer):
         every = [intake_pb.Account(id=f"acc_{b}", brand_id=b, channel="email", state="on") for b in (SHOP, OTHER)]
         return intake_pb.ListAccountsResponse(accounts=[a for a in every if person_of(context).sees_brand(a.brand_id)])
 
+    def SendNotice(self, request: Any, context: Any) -> Any:
+        self.world.answer("intake")
+        self.world.notices.append(request)
+        return common.Empty()
+
+    def CanSendNotices(self, request: Any, context: Any) -> Any:
+        self.world.answer("intake")
+        return intake_pb.CanSendNoticesResponse(able=self.world.can_send)
+
     def PutAccessKeys(self, request: Any, context: Any) -> Any:
         self.world.answer("intake")
         self.world.access_keys, self.world.pushes = list(request.keys), self.world.pushes + 1

@@ -84,6 +84,8 @@ class World:
     batches: list[int] = field(default_factory=list)
     access_keys: list[intake_pb.AccessKey] = field(default_factory=list)
     pushes: int = 0
+    notices: list[intake_pb.Notice] = field(default_factory=list)
+    can_send: bool = True
     away: set[str] = field(default_factory=set)
     detector_lag_s: float = 0.0
     persons: list[Person] = field(default_factory=list)

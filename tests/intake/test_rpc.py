@@ -11,8 +11,9 @@ from ascolto.common.v1 import envelope_pb2 as common
 from ascolto.intake.v1 import service_pb2 as pb
 from ascolto.intake.v1 import service_pb2_grpc as stubs
 from ascolto.intake.v1.events_pb2 import ContactReceived
+from services.intake.ports import NotSent, Uncertain
 from services.kit import topics
-from services.kit.errors import Conflict, Invalid, NotFound
+from services.kit.errors import Conflict, Invalid, NotFound, Unavailable
 from services.kit.principal import Person
 from services.kit.rpc import Caller, Guard, LocalServer
 from tests.intake.world import World
@@ -171,3 +172,82 @@ def test_mail_addresses_are_ours_in_any_case_and_with_any_suffix(world: World) -
         list(here(address))
         for address in ("altri@lumaca.example", "aiuto@other.example", "postmaster@other.example", "")
     ] == [[]] * 4
+
+
+class Postman:
+    """A mail channel whose `notify` does what the test says."""
+
+    fields = ()
+
+    def __init__(self, like: Any, fault: Exception | None = None) -> None:
+        self.capabilities, self.fault = like.capabilities, fault
+        self.sent: list[str] = []
+
+    def notifies(self, account: Any) -> bool:
+        return bool(account.address)
+
+    def notify(self, notice: Any, _account: Any) -> None:
+        if self.fault is not None:
+            raise self.fault
+        self.sent.append(notice.to)
+
+
+def postman(world: World, fault: Exception | None = None) -> Postman:
+    made = Postman(world.directory.channels["email"], fault)
+    world.directory.channels["email"] = made
+    return made
+
+
+def a_notice(to: str = "anna@staff.example") -> pb.Notice:
+    return pb.Notice(id="rst_1", to=to, subject="x", text="y")
+
+
+def test_a_notice_leaves_by_an_account_that_is_on(world: World, call: Client) -> None:
+    made = postman(world)
+
+    call("SendNotice", a_notice(), None)
+    able = call("CanSendNotices", common.Empty(), None).able
+    call("SwitchAccount", pb.SwitchAccountRequest(id=world.accounts["email"], on=False))
+
+    assert able
+    assert made.sent == ["anna@staff.example"]
+    assert not call("CanSendNotices", common.Empty(), None).able
+    with pytest.raises(Invalid):
+        call("SendNotice", a_notice(), None)
+
+
+def test_without_a_relay_there_is_no_way_out_and_nothing_is_lost_in_silence(call: Client) -> None:
+    assert not call("CanSendNotices", common.Empty(), None).able
+    with pytest.raises(Invalid, match="ASCOLTO_SMTP_OUT"):
+        call("SendNotice", a_notice(), None)
+
+
+@pytest.mark.parametrize("to", ["aiuto@lumaca.example", "Aiuto+x@Lumaca.example", "postmaster@lumaca.example"])
+def test_a_notice_is_never_sent_to_a_mailbox_that_every_agent_reads(world: World, call: Client, to: str) -> None:
+    made = postman(world)
+
+    with pytest.raises(Invalid) as refused:
+        call("SendNotice", a_notice(to), None)
+
+    assert refused.value.field == "to"
+    assert made.sent == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (NotSent("421 Later.", retry=True), Unavailable),
+        (NotSent("550 Nobody.", retry=False), Invalid),
+        (Uncertain("Lost after the final dot."), None),
+    ],
+)
+def test_what_the_mail_server_says_tells_whether_to_try_again(
+    world: World, call: Client, fault: Exception, error: type[Exception] | None
+) -> None:
+    postman(world, fault)
+
+    if error is None:
+        call("SendNotice", a_notice(), None)
+    else:
+        with pytest.raises(error):
+            call("SendNotice", a_notice(), None)

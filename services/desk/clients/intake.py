@@ -14,6 +14,7 @@ from services.desk.clients.base import Client
 if TYPE_CHECKING:
     import grpc
 
+    from services.desk.letters import Letter
     from services.kit.principal import Person
     from services.kit.rpc import Caller
 
@@ -121,3 +122,14 @@ class IntakeClient(Client):
         """Tells a visitor that somebody writes."""
         request = pb.TypingRequest(account_id=account_id, conversation=conversation, name=person.name)
         self._call(self._stub.Typing, request, person, 1.0)
+
+    def send_notice(self, letter: Letter) -> None:
+        """Hands a mail to somebody of the staff over; waits for the outgoing server."""
+        notice = pb.Notice(
+            id=letter.id, to=letter.to, subject=letter.subject, text=letter.text, language=letter.language
+        )
+        self._call(self._stub.SendNotice, notice, None, 60.0)
+
+    def can_send_notices(self) -> bool:
+        """Whether the shop has a way out for them."""
+        return bool(self._call(self._stub.CanSendNotices, common.Empty(), None).able)

@@ -33,12 +33,15 @@ def build_pages(desk: Desk) -> DeskPages:
     from services.desk.pages import (
         alerts,
         calls,
+        code,
         customers,
         entry,
+        factor,
         inbox,
         mentions,
         operations,
         profile,
+        reset,
         search,
         settings_listening,
         settings_people,
@@ -51,8 +54,8 @@ def build_pages(desk: Desk) -> DeskPages:
     frame = Frame(desk, Pages())
     router = APIRouter()
     for page in (
-        entry, inbox, ticket, customers, search, mentions, alerts, operations, settings_shop, settings_people,
-        settings_listening, profile, calls,
+        entry, code, reset, inbox, ticket, customers, search, mentions, alerts, operations, settings_shop, settings_people,
+        settings_listening, profile, factor, calls,
     ):  # fmt: skip
         router.include_router(page.routes(frame))
     return DeskPages(frame, router)

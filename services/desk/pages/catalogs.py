@@ -10,7 +10,7 @@ from babel.messages.extract import extract_from_dir
 from services.desk.pages.words import WORDS
 
 HERE = Path(__file__).parents[1]
-_METHODS = [("pages/**.py", "python"), ("i18n.py", "python"), ("templates/**.html", "jinja2")]
+_METHODS = [("pages/**.py", "python"), ("i18n.py", "python"), ("letters.py", "python"), ("templates/**.html", "jinja2")]
 # What marks a message in our code: `tongue.text`, its short form `word`, and the plural `tongue.count`.
 _KEYWORDS: dict[str, tuple[int, ...] | None] = {
     "text": None, "word": None, "count": (1, 2), "_": None, "gettext": None, "ngettext": (1, 2), "N_": None,

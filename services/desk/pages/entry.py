@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
+from services.desk.pages.code import entered, too_many
 from services.desk.pages.frame import Frame
 from services.desk.pages.prose import plain
 from services.desk.pages.ticket import text_of
-from services.desk.usecases.sessions import SignedIn
+from services.desk.usecases.sessions import CodeNeeded, SignedIn
 from services.desk.web.deps import (
+    COOKIE,
     PUBLIC,
     SELF,
     Form,
@@ -21,7 +23,7 @@ from services.desk.web.deps import (
     find_signed_in,
     needs,
     next_address,
-    set_session,
+    set_waiting,
     sign_in,
 )
 from services.kit.errors import AscoltoError, NotFound, RateLimited, Unauthenticated
@@ -56,10 +58,10 @@ def routes(frame: Frame) -> APIRouter:
         return Response(file.body, media_type=file.media_type, headers=headers)
 
     @router.get("/login", dependencies=[needs(PUBLIC)])
-    async def login_page(request: Request, next: str = "/") -> Response:
+    async def login_page(request: Request, next: str = "/", was: str = "") -> Response:
         if await find_signed_in(request):
             return RedirectResponse(next_address(next), 303)
-        return login_form(request, next_address(next), expired=bool(request.cookies.get("ascolto_session")))
+        return login_form(request, next_address(next), was=was or ("expired" if COOKIE in request.cookies else ""))
 
     @router.post("/login", dependencies=[needs(PUBLIC)])
     async def login(request: Request, form: Form) -> Response:
@@ -68,21 +70,21 @@ def routes(frame: Frame) -> APIRouter:
         try:
             new = await sign_in(request, email, text_of(form, "password"))
         except RateLimited as error:
-            wait = tongue.duration(error.retry_after_s)
-            text = tongue.text("Too many attempts. You can try again in %(time)s.", time=wait)
-            return login_form(request, after, email=email, error=text, status=429)
+            return login_form(request, after, email=email, error=too_many(tongue, error), status=429)
         except Unauthenticated:
             text = tongue.text("The address or the password is wrong.")
             return login_form(request, after, email=email, error=text, status=401)
-        response = RedirectResponse("/profile?change=1" if new.signed_in.user.must_change else after, 303)
-        set_session(request, response, new)
-        return response
+        if isinstance(new, CodeNeeded):
+            response = RedirectResponse("/login/code", 303)
+            set_waiting(request, response, new, after)
+            return response
+        return entered(request, new, after)
 
     def login_form(
-        request: Request, after: str, *, email: str = "", error: str = "", expired: bool = False, status: int = 200
+        request: Request, after: str, *, email: str = "", error: str = "", was: str = "", status: int = 200
     ) -> Response:
         html = frame.pages.render(
-            "login.html", frame.tongue(request), csrf="", next=after, email=email, error=error, expired=expired,
+            "login.html", frame.tongue(request), csrf="", next=after, email=email, error=error, was=was,
             theme="system",
         )  # fmt: skip
         return HTMLResponse(html, status_code=status)

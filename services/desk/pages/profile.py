@@ -42,7 +42,7 @@ def routes(frame: Frame) -> APIRouter:
         tongue = frame.tongue(request, me)
         return frame.show(
             request, me, "profile.html", "profile", tongue.text("Profile"), notice=notice, status=status, sessions=_sessions(me),
-            signatures=_signatures(me), **_choices(tongue, me),
+            signatures=_signatures(me), factor=desk.factors.of(me.user.id), **_choices(tongue, me),
         )  # fmt: skip
 
     def _sessions(me: SignedIn) -> list[dict[str, Any]]:

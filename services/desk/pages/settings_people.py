@@ -59,6 +59,8 @@ def routes(frame: Frame) -> APIRouter:
     ) -> Response:
         tongue = frame.tongue(request, me)
         acts = [] if id == "new" else [Act("reset", tongue.text("New password"))]
+        if id != "new" and desk.factors.is_on(id):
+            acts.append(Act("factor", tongue.text("Remove the second factor")))
         return show_form(
             frame, request, me, _USERS, user.name or tongue.text("New user"), action=f"{_USERS}/{id}", version=user.version,
             fields=_user_fields(tongue, user, brand_choices(me, frozenset(user.brand_ids)), new=id == "new"), errors=errors or {},
@@ -77,6 +79,10 @@ def routes(frame: Frame) -> APIRouter:
         if text_of(form, "act") == "reset":
             password = desk.people.reset_password(id, by=me.user.id)
             return shown_user(request, me, id, desk.people.get(id), secret=Secret(shown_again, password))
+        if text_of(form, "act") == "factor":
+            desk.people.reset_factor(id, by=me.user.id)
+            done = tongue.text("The second factor is removed; this person was signed out everywhere.")
+            return frame.back(request, f"{_USERS}/{id}", {"text": done})
         try:
             if id == "new":
                 user, password = desk.people.create(

@@ -39,6 +39,31 @@ SESSIONS = Table(
     Column("device", Text, nullable=False),
 )
 Index("sessions_by_user", SESSIONS.c.user_id)
+FACTORS = Table(
+    "factors",
+    METADATA,
+    Column("user_id", Text, primary_key=True),
+    Column("secret", LargeBinary, nullable=False),  # encrypted
+    Column("begun_us", BigInteger, nullable=False),
+    Column("confirmed_us", BigInteger, nullable=False),  # 0: not confirmed by a code yet
+    Column("last_step", BigInteger, nullable=False),  # of the last code taken: none of it or before it is taken again
+)
+RECOVERY_CODES = Table(
+    "recovery_codes",
+    METADATA,
+    Column("user_id", Text, primary_key=True),
+    Column("code_hash", LargeBinary, primary_key=True),  # keyed; a used one is gone
+)
+RESETS = Table(
+    "resets",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("user_id", Text, nullable=False),  # empty: the address is nobody's
+    Column("asked_us", BigInteger, nullable=False),
+    Column("due_us", BigInteger, nullable=False),  # when the mail is tried (again); 0: done
+    Column("attempts", Integer, nullable=False),
+)
+Index("resets_due", RESETS.c.due_us)
 TOKENS = Table(
     "tokens",
     METADATA,
@@ -112,4 +137,4 @@ AUDIT = Table(
     Column("detail", Text, nullable=False),  # never a body, an address or a secret
 )
 Index("audit_by_object", AUDIT.c.object_id, AUDIT.c.id)
-OWN = (USERS, SESSIONS, TOKENS, DRAFTS, UPLOADS, SEARCHES, ANSWERS, AUDIT)
+OWN = (USERS, SESSIONS, FACTORS, RECOVERY_CODES, RESETS, TOKENS, DRAFTS, UPLOADS, SEARCHES, ANSWERS, AUDIT)

@@ -14,7 +14,7 @@ from typing import Any
 
 from services.desk.domain import people, roles
 from services.desk.domain.people import Preferences, Token, User
-from services.desk.store import journal
+from services.desk.store import factors, journal, resets
 from services.desk.store import sessions as session_rows
 from services.desk.store import users as user_rows
 from services.desk.usecases.passwords import Passwords, random_password
@@ -141,6 +141,20 @@ class People:
         self._set_password(user_id, hashed, must_change=True, by=by, act="password_reset", but="")
         return password
 
+    def reset_factor(self, user_id: str, *, by: str) -> None:
+        """Removes a person's second factor and signs them out everywhere. Raises `NotFound` where there is none."""
+        now = self._clock.now()
+
+        def remove(uow: Uow) -> None:
+            user_rows.get(uow, user_id)
+            if not factors.remove(uow, user_id):
+                raise NotFound("This person has no second factor.", user_id=user_id)
+            session_rows.end_all(uow, user_id)
+            self._note(uow, now, by, "factor_reset", user_id, "")
+
+        self._database.write(remove)
+        self._changed()
+
     def change_password(self, user: User, *, old: str, new: str, session_id: str = "") -> None:
         """Replaces one's own password and ends one's other sessions. Raises `Unauthenticated` for a wrong old one."""
         people.check_password(new, email=user.email)
@@ -231,6 +245,7 @@ class People:
             user_rows.get(uow, user_id)
             user_rows.set_password(uow, user_id, hashed, must_change=must_change)
             session_rows.end_all(uow, user_id, but=but)
+            resets.remove_of(uow, user_id)
             self._note(uow, now, by, act, user_id, "")
 
         self._database.write(change)

@@ -20,6 +20,7 @@ from services.desk.store import journal
 from services.desk.store import sessions as session_rows
 from services.desk.store import users as user_rows
 from services.desk.usecases.attempts import Attempts
+from services.desk.usecases.factors import Factors
 from services.desk.usecases.passwords import Passwords
 from services.kit import log
 from services.kit.clock import Clock
@@ -61,6 +62,14 @@ class NewSession:
     signed_in: SignedIn
 
 
+@dataclass(frozen=True, slots=True)
+class CodeNeeded:
+    """The password was right, a code is still to come. `version` is the person's: a change of theirs ends this state."""
+
+    user_id: str
+    version: int
+
+
 def person_of_user(user: User) -> Person:
     """The caller that other services get to see."""
     return Person(
@@ -76,16 +85,18 @@ def person_of_user(user: User) -> Person:
 class Sessions:
     """Begins, finds and ends sessions."""
 
-    def __init__(self, database: Database, *, clock: Clock, passwords: Passwords, attempts: Attempts) -> None:
+    def __init__(
+        self, database: Database, *, clock: Clock, passwords: Passwords, attempts: Attempts, factors: Factors
+    ) -> None:
         self._database, self._clock = database, clock
-        self._passwords, self._attempts = passwords, attempts
+        self._passwords, self._attempts, self._factors = passwords, attempts, factors
         self._known: OrderedDict[bytes, tuple[float, SignedIn | None]] = OrderedDict()
         self._touched: dict[str, float] = {}
         self._lock = threading.Lock()
         self._log = log.logger("desk")
 
-    async def sign_in(self, email: str, password: str, *, address: str, device: str = "") -> NewSession:
-        """Begins a session for the right password.
+    async def sign_in(self, email: str, password: str, *, address: str, device: str = "") -> NewSession | CodeNeeded:
+        """Begins a session for the right password, or says that a code is needed first.
 
         Raises `RateLimited` before anything is hashed, `Unauthenticated` in the same words and time whether the
         person is unknown, disabled or the password wrong.
@@ -106,7 +117,14 @@ class Sessions:
             await asyncio.to_thread(
                 self._database.write, lambda uow: user_rows.rehash(uow, user.id, before=before, after=fresh)
             )
+        if await asyncio.to_thread(self._factors.is_on, user.id):
+            return CodeNeeded(user.id, user.version)
         return await asyncio.to_thread(self._begin, user, address, device)
+
+    def enter_code(self, waiting: CodeNeeded, code: str, *, address: str, device: str = "") -> NewSession:
+        """Begins the session that the password alone did not. Raises `RateLimited`, `Unauthenticated`."""
+        user = self._factors.use(waiting.user_id, code, address=address, version=waiting.version)
+        return self._begin(user, address, device)
 
     def find(self, secret: str) -> SignedIn | None:
         """Who the cookie's value belongs to, or None when its session is over, revoked or unknown."""

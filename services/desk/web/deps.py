@@ -24,13 +24,15 @@ from starlette.datastructures import FormData
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.desk.context import Desk
-from services.desk.usecases.sessions import NewSession, SignedIn
+from services.desk.usecases.sessions import CodeNeeded, NewSession, SignedIn
 from services.kit.errors import Forbidden, Invalid, Unauthenticated
 
 SELF = "self"  # anybody who is signed in, for what is their own
 PUBLIC = "public"  # also nobody
 COOKIE = "ascolto_session"
 _NOTICE = "ascolto_notice"
+_WAITING = "ascolto_login"
+_WAITING_S = 5 * 60
 CSRF_HEADER = "x-csrf-token"
 CSRF_FIELD = "csrf"
 _SAFE = frozenset({"GET", "HEAD"})
@@ -203,8 +205,8 @@ def is_https(request: Request) -> bool:
     return request.url.scheme == "https" or desk_of(request).settings.public_url.startswith("https:")
 
 
-async def sign_in(request: Request, email: str, password: str) -> NewSession:
-    """Signs in and ends the session the browser had; put the result into the answer with `set_session`.
+async def sign_in(request: Request, email: str, password: str) -> NewSession | CodeNeeded:
+    """Signs in and ends the session the browser had; put the result into the answer with `set_session`, `set_waiting`.
 
     Raises `Unauthenticated` in the same words for every reason, `RateLimited` with the seconds to wait.
     """
@@ -216,6 +218,38 @@ async def sign_in(request: Request, email: str, password: str) -> NewSession:
     if former is not None:
         await run_in_threadpool(desk.sessions.sign_out, former)
     return new
+
+
+def set_waiting(request: Request, response: Response, waiting: CodeNeeded, after: str) -> None:
+    """Lets this browser, for five minutes, give the code that is still to come and then go to `after`."""
+    desk = desk_of(request)
+    value = {"user": waiting.user_id, "version": waiting.version, "after": after, "at": desk.clock.now().timestamp()}
+    response.set_cookie(
+        _WAITING,
+        seal(desk, "login-code", value),
+        max_age=_WAITING_S,
+        httponly=True,
+        samesite="strict",
+        secure=is_https(request),
+        path="/login",
+    )
+
+
+def find_waiting(request: Request) -> tuple[CodeNeeded, str] | None:
+    """Whose code this browser may give, and where to go then; None when there is nobody, or it took too long."""
+    desk = desk_of(request)
+    try:
+        value = unseal(desk, "login-code", request.cookies.get(_WAITING, ""))
+    except Invalid:
+        return None
+    if not 0 <= desk.clock.now().timestamp() - value["at"] < _WAITING_S:
+        return None
+    return CodeNeeded(value["user"], value["version"]), next_address(value["after"])
+
+
+def clear_waiting(response: Response) -> None:
+    """Takes the state between password and code away."""
+    response.delete_cookie(_WAITING, path="/login", httponly=True, samesite="strict")
 
 
 def next_address(wanted: str) -> str:

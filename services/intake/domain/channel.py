@@ -72,6 +72,17 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A mail of the installation to somebody of the staff. `id` is the same on every attempt."""
+
+    id: str
+    to: str
+    subject: str
+    text: str
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outbound:
     """One answer on its way out, whole: bodies and files are loaded.
 

@@ -10,7 +10,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
 from services.intake.channels.email.submit import relay_of_url
-from services.intake.ports import Act, Attachment, Automatic, Identity, NotSent, OverBudget, Uncertain
+from services.intake.ports import Act, Attachment, Automatic, Identity, Notice, NotSent, OverBudget, Uncertain
 from services.kit.errors import Invalid
 from tests.intake.mail.maillib import DELIVERY, TICKET, account, channel, outbound, raw
 
@@ -94,6 +94,35 @@ def test_an_answer_in_html_keeps_the_brands_signature(sink):
     assert body.get_body(("html",)).get_content().strip() == (
         "<p>Buongiorno <b>Mara</b></p><p>-- <br>Bottega &amp; figli</p>"
     )
+
+
+def test_a_notice_to_the_staff_leaves_by_the_installations_relay_and_no_bounce_comes_back(sink):
+    notice = Notice(
+        id="rst_1", to="anna@staff.example", subject="Nuova\r\nBcc: v@example.org", text="https://desk.example/x"
+    )
+    theirs = account(smtp_host="127.0.0.1", smtp_port="1", smtp_tls="none")  # set by who may not read the mail
+
+    sink.channel.notify(notice, theirs)
+
+    (envelope,) = sink.mails
+    body = message_from_bytes(envelope.content, policy=policy.default)
+    assert (envelope.mail_from, envelope.rcpt_tos) == ("<>", ["anna@staff.example"])
+    assert body["From"].addresses[0].addr_spec == theirs.address
+    assert body["Message-ID"] == f"<rst_1@{theirs.address.partition('@')[2]}>"
+    assert body["Bcc"] is None
+    assert body["Auto-Submitted"] != "no"
+    assert body.get_body(("plain",)).get_content().strip() == "https://desk.example/x"
+
+
+def test_an_accounts_own_server_is_no_way_out_for_notices(mail, sink):
+    theirs = account(smtp_host="127.0.0.1", smtp_port=str(sink.port), smtp_tls="none")
+
+    assert not mail.notifies(theirs)
+    assert sink.channel.notifies(account())
+    with pytest.raises(NotSent) as refused:
+        mail.notify(Notice(id="rst_1", to="anna@staff.example", subject="x", text="y"), theirs)
+    assert not refused.value.retry
+    assert sink.mails == []
 
 
 def test_every_attempt_carries_the_same_message_id(sink):

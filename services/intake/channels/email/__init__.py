@@ -20,6 +20,7 @@ from services.intake.ports import (
     Capabilities,
     Feed,
     Inbound,
+    Notice,
     NotSent,
     Outbound,
     OverBudget,
@@ -154,6 +155,32 @@ class EmailChannel:
         if not recipients:
             raise NotSent("The answer has no recipient.", retry=False)
         return submit.submit(relay, sender, recipients, mail, message_id=message_id)
+
+    def notifies(self, account: Account) -> bool:
+        """Whether the installation has a relay of its own.
+
+        An account's server will not do: who may set accounts up could read the links to colleagues' passwords there.
+        """
+        return bool(account.address and self._tools.settings.smtp_out)
+
+    def notify(self, notice: Notice, account: Account) -> None:
+        """One plain mail from the account's address by the installation's relay. Its envelope names no sender, so that no bounce comes to the inbox."""
+        letter = wire.Letter(
+            sender=Address(account.setting("from_name") or account.brand_name, account.address),
+            to=(Address("", notice.to),),
+            subject=notice.subject,
+            text=notice.text,
+            message_id=f"{notice.id}@{account.address.rpartition('@')[2]}",
+            date=self._tools.clock.now(),
+            automatic=True,
+            loop_mark=self._loop_mark,
+            language=notice.language,
+        )
+        try:
+            relay, mail = submit.relay_of_url(self._tools.settings.smtp_out), wire.compose(letter)
+        except Invalid as error:
+            raise NotSent(error.message, retry=False) from error
+        submit.submit(relay, "", wire.envelope_recipients(letter), mail, message_id=letter.message_id)
 
     def test(self, account: Account) -> Sequence[Step]:
         """Signs in at the outgoing server and at the mailbox, without writing to anybody."""

@@ -102,6 +102,16 @@ class IntakeStub:
                 request_serializer=ascolto_dot_intake_dot_v1_dot_service__pb2.ReplayQuarantineRequest.SerializeToString,
                 response_deserializer=ascolto_dot_intake_dot_v1_dot_service__pb2.ReplayQuarantineResponse.FromString,
                 _registered_method=True)
+        self.SendNotice = channel.unary_unary(
+                '/ascolto.intake.v1.Intake/SendNotice',
+                request_serializer=ascolto_dot_intake_dot_v1_dot_service__pb2.Notice.SerializeToString,
+                response_deserializer=ascolto_dot_common_dot_v1_dot_envelope__pb2.Empty.FromString,
+                _registered_method=True)
+        self.CanSendNotices = channel.unary_unary(
+                '/ascolto.intake.v1.Intake/CanSendNotices',
+                request_serializer=ascolto_dot_common_dot_v1_dot_envelope__pb2.Empty.SerializeToString,
+                response_deserializer=ascolto_dot_intake_dot_v1_dot_service__pb2.CanSendNoticesResponse.FromString,
+                _registered_method=True)
         self.Typing = channel.unary_unary(
                 '/ascolto.intake.v1.Intake/Typing',
                 request_serializer=ascolto_dot_intake_dot_v1_dot_service__pb2.TypingRequest.SerializeToString,
@@ -195,6 +205,21 @@ class IntakeServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SendNotice(self, request, context):
+        """Writes to somebody of the staff by the first account that can: a mail of the installation, of no ticket, kept nowhere.
+        Refuses an address that is an account's own, which every agent reads.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CanSendNotices(self, request, context):
+        """Whether an account is on that can send one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Typing(self, request, context):
         """Visitor's chat: the agent types.
         """
@@ -269,6 +294,16 @@ def add_IntakeServicer_to_server(servicer, server):
                     servicer.ReplayQuarantine,
                     request_deserializer=ascolto_dot_intake_dot_v1_dot_service__pb2.ReplayQuarantineRequest.FromString,
                     response_serializer=ascolto_dot_intake_dot_v1_dot_service__pb2.ReplayQuarantineResponse.SerializeToString,
+            ),
+            'SendNotice': grpc.unary_unary_rpc_method_handler(
+                    servicer.SendNotice,
+                    request_deserializer=ascolto_dot_intake_dot_v1_dot_service__pb2.Notice.FromString,
+                    response_serializer=ascolto_dot_common_dot_v1_dot_envelope__pb2.Empty.SerializeToString,
+            ),
+            'CanSendNotices': grpc.unary_unary_rpc_method_handler(
+                    servicer.CanSendNotices,
+                    request_deserializer=ascolto_dot_common_dot_v1_dot_envelope__pb2.Empty.FromString,
+                    response_serializer=ascolto_dot_intake_dot_v1_dot_service__pb2.CanSendNoticesResponse.SerializeToString,
             ),
             'Typing': grpc.unary_unary_rpc_method_handler(
                     servicer.Typing,
@@ -628,6 +663,60 @@ class Intake:
             '/ascolto.intake.v1.Intake/ReplayQuarantine',
             ascolto_dot_intake_dot_v1_dot_service__pb2.ReplayQuarantineRequest.SerializeToString,
             ascolto_dot_intake_dot_v1_dot_service__pb2.ReplayQuarantineResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SendNotice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ascolto.intake.v1.Intake/SendNotice',
+            ascolto_dot_intake_dot_v1_dot_service__pb2.Notice.SerializeToString,
+            ascolto_dot_common_dot_v1_dot_envelope__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CanSendNotices(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ascolto.intake.v1.Intake/CanSendNotices',
+            ascolto_dot_common_dot_v1_dot_envelope__pb2.Empty.SerializeToString,
+            ascolto_dot_intake_dot_v1_dot_service__pb2.CanSendNoticesResponse.FromString,
             options,
             channel_credentials,
             insecure,

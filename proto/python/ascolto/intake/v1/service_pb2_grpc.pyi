@@ -52,6 +52,12 @@ class IntakeStub:
     """Replaces the copy of API tokens that the hooks' edge checks: hashes only."""
     ListQuarantine: _grpc.UnaryUnaryMultiCallable[_envelope_pb2.Page, _service_pb2.ListQuarantineResponse]
     ReplayQuarantine: _grpc.UnaryUnaryMultiCallable[_service_pb2.ReplayQuarantineRequest, _service_pb2.ReplayQuarantineResponse]
+    SendNotice: _grpc.UnaryUnaryMultiCallable[_service_pb2.Notice, _envelope_pb2.Empty]
+    """Writes to somebody of the staff by the first account that can: a mail of the installation, of no ticket, kept nowhere.
+    Refuses an address that is an account's own, which every agent reads.
+    """
+    CanSendNotices: _grpc.UnaryUnaryMultiCallable[_envelope_pb2.Empty, _service_pb2.CanSendNoticesResponse]
+    """Whether an account is on that can send one."""
     Typing: _grpc.UnaryUnaryMultiCallable[_service_pb2.TypingRequest, _envelope_pb2.Empty]
     """Visitor's chat: the agent types."""
 
@@ -77,6 +83,12 @@ class IntakeAsyncStub(IntakeStub):
     """Replaces the copy of API tokens that the hooks' edge checks: hashes only."""
     ListQuarantine: _aio.UnaryUnaryMultiCallable[_envelope_pb2.Page, _service_pb2.ListQuarantineResponse]  # type: ignore[assignment]
     ReplayQuarantine: _aio.UnaryUnaryMultiCallable[_service_pb2.ReplayQuarantineRequest, _service_pb2.ReplayQuarantineResponse]  # type: ignore[assignment]
+    SendNotice: _aio.UnaryUnaryMultiCallable[_service_pb2.Notice, _envelope_pb2.Empty]  # type: ignore[assignment]
+    """Writes to somebody of the staff by the first account that can: a mail of the installation, of no ticket, kept nowhere.
+    Refuses an address that is an account's own, which every agent reads.
+    """
+    CanSendNotices: _aio.UnaryUnaryMultiCallable[_envelope_pb2.Empty, _service_pb2.CanSendNoticesResponse]  # type: ignore[assignment]
+    """Whether an account is on that can send one."""
     Typing: _aio.UnaryUnaryMultiCallable[_service_pb2.TypingRequest, _envelope_pb2.Empty]  # type: ignore[assignment]
     """Visitor's chat: the agent types."""
 
@@ -177,6 +189,24 @@ class IntakeServicer(metaclass=_abc_1.ABCMeta):
         request: _service_pb2.ReplayQuarantineRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.ReplayQuarantineResponse, _abc.Awaitable[_service_pb2.ReplayQuarantineResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def SendNotice(
+        self,
+        request: _service_pb2.Notice,
+        context: _ServicerContext,
+    ) -> _typing.Union[_envelope_pb2.Empty, _abc.Awaitable[_envelope_pb2.Empty]]:
+        """Writes to somebody of the staff by the first account that can: a mail of the installation, of no ticket, kept nowhere.
+        Refuses an address that is an account's own, which every agent reads.
+        """
+
+    @_abc_1.abstractmethod
+    def CanSendNotices(
+        self,
+        request: _envelope_pb2.Empty,
+        context: _ServicerContext,
+    ) -> _typing.Union[_service_pb2.CanSendNoticesResponse, _abc.Awaitable[_service_pb2.CanSendNoticesResponse]]:
+        """Whether an account is on that can send one."""
 
     @_abc_1.abstractmethod
     def Typing(
