@@ -13,8 +13,7 @@ from ascolto.tickets.v1 import events_pb2 as ticket_events
 from services.desk.pages import build_pages, profile, ticket_view
 from tests.desk import fakes
 from tests.desk.browser import Browser
-from tests.desk.pages import samples
-from tests.desk.pages.draw import PAGES
+from tests.desk.pages import draw, samples
 
 PAGES = (
     "/inbox/mine", "/inbox/open?sort=newest", "/inbox/mine/101", "/tickets/101", "/tickets/101?all=1", "/tickets/101/live",
@@ -220,7 +219,7 @@ def test_a_list_of_settings_without_entries_says_so() -> None:
         "problem": None,
     }
 
-    page = PAGES.page(
+    page = draw.PAGES.page(
         "settings_list.html", samples.tongue(), samples.shell("settings", "Notices"), nothing="Nobody is told.", **given
     )
 
