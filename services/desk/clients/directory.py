@@ -93,6 +93,10 @@ class Directory:
         """The accounts of the person's brands."""
         return [account for account in self._accounts.get().accounts if person.sees_brand(account.brand_id)]
 
+    def account(self, account_id: str) -> intake.Account | None:
+        """One account, of whichever brand."""
+        return next((one for one in self._accounts.get().accounts if one.id == account_id), None)
+
     def channels(self) -> Sequence[intake.ChannelKind]:
         """The kinds of channels there are."""
         return list(self._accounts.get().channels)

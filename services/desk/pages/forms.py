@@ -87,7 +87,7 @@ def tabs(tongue: Tongue, me: SignedIn) -> list[tuple[str, str, str]]:
 def show_list(frame: Frame, request: Request, me: SignedIn, tab: str, title: str, **context: Any) -> Response:
     """A list of things with ways to add one."""
     tongue = frame.tongue(request, me)
-    full = {"about": "", "add": (), "lines": (), "none": "", "errors": {}, "problem": None, **context}
+    full = {"about": "", "add": (), "lines": (), "nothing": "", "errors": {}, "problem": None, **context}
     return frame.show(
         request, me, "settings_list.html", "settings", title, tabs=tabs(tongue, me), tab=tab, title=title, **full
     )

@@ -25,13 +25,13 @@ def mention(tongue: Tongue, one: Wire, *, tag: str = "") -> Mention:
     tone = TONES.get(one.tone, "")
     handle = plain(one.author_handle, 60)
     name = plain(one.author_name, 60)
-    author = f"{name} {handle}" if name and handle and name != handle else handle or name
     return Mention(
         id=one.id,
         rev=one.rev,
         icon="feed" if one.title else "post",
         source=tongue.word("channel", one.source),
-        author=author or tongue.text("Unknown"),
+        author=name or handle or tongue.text("Unknown"),
+        handle=handle if name and handle != name else "",
         followers=one.followers,
         at=moment(one, "occurred_at") or tongue.now,
         text=one.text,

@@ -37,6 +37,7 @@ class Mention:
     tag: str = ""  # first, widest
     corrected: bool = False
     title: str = ""
+    handle: str = ""  # beside the name, where the author has both
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,7 +175,11 @@ def routes(frame: Frame) -> APIRouter:
     def dead_letters(request: Request, me: Me) -> Response:
         tongue = frame.tongue(request, me)
         groups, problems, handled = _groups(frame, me, tongue)
-        said = tongue.count("%(num)s handled since the last one.", "%(num)s handled since the last one.", handled)
+        said = (
+            tongue.count("%(num)s handled since the last one.", "%(num)s handled since the last one.", handled)
+            if handled
+            else tongue.text("What cannot be handled waits here, with its reason.")
+        )
         return frame.show(
             request, me, "dead_letters.html", "operations", tongue.text("Set aside"), tab="/operations/dead-letters",
             groups=groups, problems=problems, handled=said,
@@ -269,9 +273,14 @@ def _card(tongue: Tongue, part: Any) -> ServiceCard:
     if part.value is None:
         return ServiceCard(name, ready=False, error=part.error, facts=())
     value = part.value
-    facts = [(check.name, plain(check.detail, 120) or "✓") for check in value.checks]
+    facts = [
+        (tongue.word("check", check.name.split(" ")[-1]), plain(check.detail, 120) or "✓") for check in value.checks
+    ]
     facts += [
-        (f"{lag.group}", lag.paused or tongue.text("%(n)s behind", n=tongue.number(max(0, lag.end - lag.position))))
+        (
+            tongue.word("group", lag.group),
+            lag.paused or tongue.text("%(n)s behind", n=tongue.number(max(0, lag.end - lag.position))),
+        )
         for lag in value.lags
     ]
     failed = [check for check in value.checks if not check.ok]

@@ -11,6 +11,7 @@ from services.desk.domain.people import AFTER_SEND, CALLS, PANES
 from services.desk.i18n import LANGUAGES, Tongue
 from services.desk.pages.frame import Frame
 from services.desk.pages.keys import COMMANDS
+from services.desk.pages.prose import plain
 from services.desk.pages.ticket import text_of
 from services.desk.pages.views import Choice, Notice
 from services.desk.usecases.sessions import SignedIn
@@ -20,6 +21,12 @@ from services.kit.errors import AscoltoError, Invalid, Unauthenticated
 _ZONES = (
     "Europe/Rome", "Europe/London", "Europe/Berlin", "Europe/Paris", "Europe/Madrid", "Europe/Lisbon", "Europe/Zurich",
     "Europe/Vienna", "Europe/Athens", "UTC",
+)  # fmt: skip
+
+# The first that occurs counts: Edge and Opera say Chrome too, Chrome says Safari, and Android says Linux.
+_BROWSERS = (("Edg", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+_SYSTEMS = (
+    ("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"), ("Mac OS X", "macOS"), ("Linux", "Linux"),
 )  # fmt: skip
 
 
@@ -49,7 +56,7 @@ def routes(frame: Frame) -> APIRouter:
         return [
             {
                 "id": one.id,
-                "device": one.device[:120],
+                "device": device(one.device),
                 "address": one.address,
                 "seen_at": one.seen_at,
                 "this": one.id == me.session.id,
@@ -127,6 +134,12 @@ def routes(frame: Frame) -> APIRouter:
         return frame.back(request, "/profile", {"text": tongue.text("Signed out there.")})
 
     return router
+
+
+def device(agent: str) -> str:
+    """A browser as its owner would name it: "Firefox, Windows"; the text as sent where it is none we know."""
+    names = [next((name for mark, name in known if mark in agent), "") for known in (_BROWSERS, _SYSTEMS)]
+    return ", ".join(filter(None, names)) or plain(agent, 60)
 
 
 def _choices(tongue: Tongue, me: SignedIn) -> dict[str, Any]:

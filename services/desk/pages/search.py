@@ -249,7 +249,8 @@ def hit(tongue: Tongue, one: Hit, here: str) -> Found:
         if piece.snippet_html
     ]
     author = plain(one.author, 60)
-    title = plain(one.title, 160) or (f"#{one.number}" if one.number else author or tongue.text("(no subject)"))
+    nameless = tongue.text("Unknown") if one.kind == "customer" else tongue.text("(no subject)")
+    title = plain(one.title, 160) or (f"#{one.number}" if one.number else author or nameless)
     kind = tongue.word("channel", one.channel) if one.channel else tongue.word("kind", one.kind)
     return Found(
         _href(one, here), title, one.number, _ICONS.get(one.kind, "inbox"), kind, author if author != title else "", state,
@@ -288,6 +289,8 @@ class _Value:
 
 def _named(frame: Frame, tongue: Tongue, kind: str, value: str) -> str:
     """A facet's value in words."""
+    if kind == "account" and (account := frame.desk.directory.account(value)):
+        return f"{tongue.word('channel', account.channel)}: {account.address}"
     names = {"brand": frame.desk.directory.brand_name, "agent": frame.desk.directory.name}
     if kind in names:
         return names[kind](value) or value

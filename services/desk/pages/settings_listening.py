@@ -56,7 +56,7 @@ def routes(frame: Frame) -> APIRouter:
         about = tongue.text("A watch is a query over posts: your brand, a product, a courier, a competitor.")
         none = tongue.text("Nobody listens yet.")
         return show_list(
-            frame, request, me, _WATCHES, tongue.text("Watches"), lines=lines, add=add, about=about, none=none
+            frame, request, me, _WATCHES, tongue.text("Watches"), lines=lines, add=add, about=about, nothing=none
         )
 
     @router.get(_WATCHES + "/{id}", dependencies=[needs("settings:write")])
@@ -135,7 +135,7 @@ def routes(frame: Frame) -> APIRouter:
         ]  # fmt: skip
         add = [Choice(f"{_SOURCES}/new?kind={kind.id}", tongue.word("channel", kind.id)) for kind in found.kinds]
         none = tongue.text("No source yet.")
-        return show_list(frame, request, me, _SOURCES, tongue.text("Sources"), lines=lines, add=add, none=none)
+        return show_list(frame, request, me, _SOURCES, tongue.text("Sources"), lines=lines, add=add, nothing=none)
 
     def source(me: SignedIn, id: str, kind: str) -> tuple[Any, Any]:
         found = desk.clients.social.sources(me.person)
@@ -218,7 +218,7 @@ def routes(frame: Frame) -> APIRouter:
         ]
         none = tongue.text("Nobody is told outside the desk.")
         return show_list(
-            frame, request, me, _NOTIFIERS, tongue.text("Notices of alerts"), lines=lines, add=add, none=none
+            frame, request, me, _NOTIFIERS, tongue.text("Notices of alerts"), lines=lines, add=add, nothing=none
         )
 
     @router.get(_NOTIFIERS + "/{id}", dependencies=[needs("settings:write")])

@@ -117,7 +117,7 @@ def routes(frame: Frame) -> APIRouter:
         )
         none = tongue.text("No canned answer yet.")
         return show_list(
-            frame, request, me, _CANNED, tongue.text("Canned answers"), lines=lines, add=add, about=about, none=none
+            frame, request, me, _CANNED, tongue.text("Canned answers"), lines=lines, add=add, about=about, nothing=none
         )
 
     @router.get(_CANNED + "/{id}", dependencies=[needs("settings:write")])

@@ -58,7 +58,9 @@ def routes(frame: Frame) -> APIRouter:
         ]
         add = [Choice(f"{_BRANDS}/new", tongue.text("New brand"))]
         none = tongue.text("No brand yet.")
-        return show_list(frame, request, me, _BRANDS, tongue.text("Brands and hours"), lines=lines, add=add, none=none)
+        return show_list(
+            frame, request, me, _BRANDS, tongue.text("Brands and hours"), lines=lines, add=add, nothing=none
+        )
 
     def brand(me: SignedIn, id: str) -> Brand:
         if id == "new":
@@ -117,7 +119,7 @@ def routes(frame: Frame) -> APIRouter:
             for kind in desk.directory.channels()
         ]
         return show_list(
-            frame, request, me, _ACCOUNTS, tongue.text("Accounts"), lines=lines, add=add, none=tongue.text("No account yet."),
+            frame, request, me, _ACCOUNTS, tongue.text("Accounts"), lines=lines, add=add, nothing=tongue.text("No account yet."),
             about=tongue.text("Each is one way in and out: a mailbox, a form, a chat. Switched off, it tells customers which ways are open."),
         )  # fmt: skip
 

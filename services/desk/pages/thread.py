@@ -9,6 +9,7 @@ from services.desk.clients.base import moment
 from services.desk.clients.intake import delivery_word
 from services.desk.clients.messages import Interaction, Ticket
 from services.desk.i18n import Tongue
+from services.desk.pages import words
 from services.desk.pages.prose import plain
 from services.desk.pages.views import Attachment, Choice, Event, Message, Piece, Trouble
 
@@ -108,7 +109,9 @@ def message(tongue: Tongue, ticket: Ticket, one: Interaction, at: datetime, name
         at=at,
         text=one.text,
         rev=one.rev,
-        channel=tongue.text("by %(channel)s", channel=tongue.word("channel", one.channel or ticket.channel)),
+        channel=tongue.text(
+            "by %(channel)s", channel=words.within(tongue.word("channel", one.channel or ticket.channel))
+        ),
         sender="" if ours or shape == "bubble" else plain(one.author.value, 120),
         recipients=_recipients(tongue, one),
         language=one.language,

@@ -146,7 +146,6 @@ def composer(
     mine = {one.kind: one for one in drafts if one.user_id == me.user.id}
     others = [desk.directory.name(one.user_id) for one in drafts if one.user_id != me.user.id and one.kind == "reply"]
     address, new_here = _recipient(interactions)
-    via_channel = able.replies_by or ticket.channel
     name = plain(ticket.customer_name, 80)
     made = {
         kind: _draft(desk, me, mine.get(kind), address if kind == "reply" else "", _key(me, kind, interactions))
@@ -162,10 +161,14 @@ def composer(
     opened = "note" if (typed and typed.kind == "note") or (not made["reply"].text and made["note"].text) else "reply"
     undo_s = me.preferences.undo_s if me.preferences.undo_s >= 0 else able.undo_s
     mails = able.recipients or bool(able.replies_by)
+    recipient = plain(address if mails else name or address, 120)
+    channel = words.within(tongue.word("channel", able.replies_by or ticket.channel))
     return Composer(
         channel=rows.channel_of(tongue, ticket),
-        via=tongue.text("by %(channel)s to", channel=tongue.word("channel", via_channel)),
-        recipient=plain(address if mails else name or address, 120),
+        via=tongue.text("by %(channel)s to", channel=channel)
+        if recipient
+        else tongue.text("by %(channel)s", channel=channel),
+        recipient=recipient,
         replies=(able.replies or bool(able.replies_by)) and bool(ticket.account_id),
         public=able.public,
         recipients=mails,
@@ -204,8 +207,9 @@ def _draft(desk: Desk, me: SignedIn, kept: Kept | None, address: str, key: str) 
 
 
 def identities(tongue: Tongue, customer: Customer) -> list[Known]:
-    """The customer's addresses, verified ones first."""
-    found = sorted(customer.identities, key=lambda one: not one.verified)
+    """The customer's addresses, verified ones first; a visitor's id is ours alone and says nothing to a reader."""
+    told = (one for one in customer.identities if one.kind != "visitor")
+    found = sorted(told, key=lambda one: not one.verified)
     return [Known(tongue.word("identity", one.kind), plain(one.value, 120), one.verified) for one in found]
 
 

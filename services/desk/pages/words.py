@@ -27,9 +27,11 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "index state": ("ready", "catching_up", "rebuilding", "damaged", "absent"),
     "role": ("agent", "supervisor", "reputation", "operations", "admin"),
     "service": ("intake", "tickets", "social", "search", "desk"),
-    "stage": ("received", "parse", "outbox", "deliveries", "sending", "consume", "index"),
+    "stage": ("received", "intake", "parse", "outbox", "deliveries", "sending", "consume", "index"),
+    "check": ("database", "sources", "index"),
+    "group": ("intake.replies", "tickets.contacts", "tickets.deliveries", "social-detect"),
     "kind": ("ticket", "message", "note", "mention", "customer"),
-    "facet": ("kind", "channel", "brand", "state", "tag", "agent", "language", "tone", "topic"),
+    "facet": ("kind", "channel", "account", "brand", "state", "tag", "agent", "language", "tone", "topic"),
     "language": ("it", "en", "de", "fr", "es", "pt"),
     "priority": ("1", "2", "3", "4", "low", "normal", "high", "urgent"),
 }  # fmt: skip
@@ -43,6 +45,11 @@ ALERT_KINDS = {
     "assigned": "accent",
     "resolved": "success",
 }
+
+
+def within(label: str) -> str:
+    """A word as it stands inside a sentence: "via e-mail", but "via X"."""
+    return label if label.isupper() else label[:1].lower() + label[1:]
 
 
 def channel(tongue: Tongue, name: str, *, letters: bool, live: bool, public: bool) -> Channel:

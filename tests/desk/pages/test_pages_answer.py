@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from services.desk.pages import build_pages
+from ascolto.common.v1.envelope_pb2 import Identity
+from ascolto.tickets.v1 import events_pb2 as ticket_events
+from services.desk.pages import build_pages, profile, ticket_view
 from tests.desk import fakes
 from tests.desk.browser import Browser
+from tests.desk.pages import draw, samples
 
 PAGES = (
     "/inbox/mine", "/inbox/open?sort=newest", "/inbox/mine/101", "/tickets/101", "/tickets/101?all=1", "/tickets/101/live",
@@ -192,6 +195,59 @@ def test_a_mention_is_ignored_for_a_reason(admin: Browser, rig: fakes.Rig) -> No
     assert len(reasons) == 4
     assert answer.status_code == 303
     assert rig.world.mentions["men_one"].state == "ignored"
+
+
+def test_the_one_answer_stands_out_only_on_the_posts_own_page(admin: Browser, rig: fakes.Rig) -> None:
+    rig.world.mentions["men_one"].can_reply = True
+
+    listed, alone = admin.get("/mentions").text, admin.get("/mentions/men_one").text
+    rig.world.mentions["men_one"].can_reply = False
+
+    assert re.search(r'<button class="button " name="act" value="ticket"', listed)
+    assert re.search(r'<button class="button primary" name="act" value="ticket"', alone)
+
+
+def test_a_list_of_settings_without_entries_says_so() -> None:
+    given = {
+        "title": "Notices",
+        "tabs": (),
+        "tab": "",
+        "about": "",
+        "add": (),
+        "lines": (),
+        "errors": {},
+        "problem": None,
+    }
+
+    page = draw.PAGES.page(
+        "settings_list.html", samples.tongue(), samples.shell("settings", "Notices"), nothing="Nobody is told.", **given
+    )
+
+    assert "<h2>Nobody is told.</h2>" in page
+
+
+def test_a_visitors_id_is_shown_to_nobody() -> None:
+    customer = ticket_events.Customer(
+        identities=[Identity(kind="visitor", value="vis_1"), Identity(kind="email", value="mara@posta.example")]
+    )
+
+    shown = ticket_view.identities(samples.tongue(), customer)
+
+    assert [one.value for one in shown] == ["mara@posta.example"]
+
+
+@pytest.mark.parametrize(
+    ("agent", "said"),
+    [
+        ("Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko/20100101 Firefox/128.0", "Firefox, Windows"),
+        ("Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Mobile Safari/537.36", "Chrome, Android"),
+        ("Mozilla/5.0 (Macintosh; Intel Mac OS X 14_5) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Safari/605.1.15", "Safari, macOS"),
+        ("curl/8.5.0", "curl/8.5.0"),
+        ("", ""),
+    ],
+)  # fmt: skip
+def test_a_session_is_named_as_its_owner_would(agent: str, said: str) -> None:
+    assert profile.device(agent) == said
 
 
 def test_a_mention_shows_its_ticket_and_our_answer(admin: Browser, rig: fakes.Rig) -> None:
