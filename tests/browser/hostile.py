@@ -37,7 +37,7 @@ class Sink:
 
     async def hit(self, request: Asked) -> Response:
         self.hits.append(request.url.path)
-        return Response("alert(7)", media_type="text/javascript")
+        return Response(f"alert({request.url.path.rpartition('/')[2]})", media_type="text/javascript")
 
     async def bare(self, request: Asked) -> Response:
         """A payload in a page without any defence."""
@@ -91,10 +91,15 @@ class Ears:
     calls: list[str] = field(default_factory=list)  # to elsewhere, or to an address of a payload
     opened: list[str] = field(default_factory=list)  # windows and downloads
 
-    def listen(self, context: BrowserContext, page: Page) -> None:
+    def hear_reports(self, context: BrowserContext) -> None:
+        """What the browser refused is told at its console, anew at each frame of a page."""
+        context.on("console", self._say)
+
+    def listen(self, context: BrowserContext, page: Page, *, reports: bool = True) -> None:
         context.on("request", self._call)
         context.on("page", lambda made: self.opened.append(made.url))
-        context.on("console", self._say)
+        if reports:
+            self.hear_reports(context)
         page.on("dialog", self._close)
         page.on("download", lambda made: self.opened.append(made.url))
 
