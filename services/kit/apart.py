@@ -39,6 +39,7 @@ class Apart:
         self._service, self._module, self._settings = service, module, settings
         self._folder = Path(tempfile.mkdtemp(prefix="ascolto-"))  # the data folder's path may be too long for a socket
         self._child: subprocess.Popen[bytes] | None = None
+        self._bond = threading.Lock()  # held to write and to close: a closed descriptor's number is soon another file's
         self._log = log.logger(service)
 
     def address(self, service: str) -> Path:
@@ -67,9 +68,7 @@ class Apart:
             while not stop.is_set() and child.poll() is None:
                 stop.wait(0.1)
             if child.poll() is not None:
-                self._child = None
-                assert child.stdin is not None
-                child.stdin.close()
+                self._let_go(child)
                 self._log.error("process.ended", service=self._service, status=child.returncode)
                 pause = (
                     _FIRST_PAUSE_S if time.monotonic() - began > _LONGEST_PAUSE_S else min(pause * 2, _LONGEST_PAUSE_S)
@@ -79,10 +78,9 @@ class Apart:
 
     def wake(self, _topics: frozenset[str]) -> None:
         """Tells the child that something was committed; never blocks: in a full pipe it is told already."""
-        child = self._child
-        if child is not None and child.stdin is not None:
-            with contextlib.suppress(BlockingIOError, BrokenPipeError, ValueError):  # full; gone; just being ended
-                os.write(child.stdin.fileno(), WAKE)
+        with self._bond:
+            if self._child is not None:
+                self._say(self._child, WAKE)
 
     def close(self) -> None:
         """Ends the child, and removes the sockets."""
@@ -105,16 +103,27 @@ class Apart:
         return child
 
     def _end(self) -> None:
-        child, self._child = self._child, None
-        if child is None or child.stdin is None:
+        child = self._child
+        if child is None:
             return
-        with contextlib.suppress(OSError):  # it is gone
-            os.write(child.stdin.fileno(), END)
-        with contextlib.suppress(OSError):
-            child.stdin.close()
+        self._let_go(child, END)
         try:
             child.wait(_STOP_S)
         except subprocess.TimeoutExpired:
             self._log.warning("process.late", service=self._service)
             child.kill()
             child.wait()
+
+    def _let_go(self, child: subprocess.Popen[bytes], last_words: bytes = b"") -> None:
+        with self._bond:
+            if self._child is child:
+                self._child = None
+                self._say(child, last_words)
+                assert child.stdin is not None
+                child.stdin.close()
+
+    @staticmethod
+    def _say(child: subprocess.Popen[bytes], words: bytes) -> None:
+        assert child.stdin is not None
+        with contextlib.suppress(BlockingIOError, BrokenPipeError):  # full, so it is told already; gone
+            os.write(child.stdin.fileno(), words)
