@@ -21,7 +21,7 @@ PATHS = (
     "/mentions", "/mentions/men_0", "/alerts", "/alerts/alr_one", "/alerts/alr_one/report", "/operations", "/operations/accounts",
     "/operations/dead-letters", "/operations/search", "/settings", "/settings/brands/brd_shop", "/settings/accounts/acc_mail",
     "/settings/users/new", "/settings/canned", "/settings/watches/wat_1", "/settings/sources", "/settings/notifiers", "/settings/tokens",
-    "/profile",
+    "/profile", "/profile/factor", "/login/reset",
 )  # fmt: skip
 
 

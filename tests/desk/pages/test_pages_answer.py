@@ -20,7 +20,7 @@ PAGES = (
     "/inbox/mine/rows?ids=tkt_one", "/search", "/search?q=parcel", "/customers", "/customers/cus_brd_shop", "/mentions", "/mentions/rows?ids=men_one",
     "/mentions/men_one", "/alerts", "/alerts/rows?ids=alr_one", "/alerts/alr_one", "/alerts/alr_one/report", "/operations",
     "/operations/accounts", "/operations/dead-letters", "/operations/search", "/settings", "/settings/brands", "/settings/brands/new",
-    "/settings/brands/brd_shop", "/settings/accounts", "/settings/users", "/settings/users/new", "/settings/tokens", "/profile",
+    "/settings/brands/brd_shop", "/settings/accounts", "/settings/users", "/settings/users/new", "/settings/tokens", "/profile", "/profile/factor", "/login/reset",
     "/live/rail", "/search?q=parcel&open=101",
 )  # fmt: skip
 
