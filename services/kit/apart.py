@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from services.kit import log
+from services.kit.errors import Unavailable
 from services.kit.rpc import network
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 WAKE, END = b"\0", b"."
 _STOP_S = 8.0
+_FIRST_START_S = 20.0  # readiness waits no longer: all but the service apart works without it
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 10.0
 
 
@@ -38,6 +40,7 @@ class Apart:
         self.name = f"{service}-process"
         self._service, self._module, self._settings = service, module, settings
         self._folder = Path(tempfile.mkdtemp(prefix="ascolto-"))  # the data folder's path may be too long for a socket
+        self._began = time.monotonic()
         self._child: subprocess.Popen[bytes] | None = None
         self._bond = threading.Lock()  # held to write and to close: a closed descriptor's number is soon another file's
         self._log = log.logger(service)
@@ -55,8 +58,14 @@ class Apart:
         child = self._child
         return child.pid if child is not None else 0
 
+    def check_started(self) -> None:
+        """Raises `Unavailable` while the first child has not answered yet; a later one's start holds nobody up."""
+        if not self.address(self._service).exists() and time.monotonic() - self._began < _FIRST_START_S:
+            raise Unavailable(f"The process of {self._service} is starting.")
+
     def prepare(self) -> None:
         """Starts the child, so that it gets ready while the others do."""
+        self._began = time.monotonic()
         self._start()
 
     def run(self, stop: threading.Event) -> None:

@@ -161,6 +161,7 @@ class Application:
     def checks(self) -> list[Check]:
         """Everything readiness rests on."""
         found = [Check("disk", partial(_check_disk, self.settings.data))]
+        found += [Check(apart.name, apart.check_started) for apart in self._apart]
         for name, service in self.services.items():
             if not service.process:
                 found.append(Check(f"{name}: database", service.database.ping))
