@@ -18,13 +18,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import grpc
+
 from services.kit import log
 from services.kit.errors import Unavailable
 from services.kit.rpc import network
 
 if TYPE_CHECKING:
-    import grpc
-
     from services.kit.config import Settings
 
 WAKE, END = b"\0", b"."
@@ -41,6 +41,7 @@ class Apart:
         self._service, self._module, self._settings = service, module, settings
         self._folder = Path(tempfile.mkdtemp(prefix="ascolto-"))  # the data folder's path may be too long for a socket
         self._began = time.monotonic()
+        self._reached: grpc.Future | None = None  # of the channel: a call before it is refused, and told so for a while
         self._child: subprocess.Popen[bytes] | None = None
         self._bond = threading.Lock()  # held to write and to close: a closed descriptor's number is soon another file's
         self._log = log.logger(service)
@@ -51,7 +52,9 @@ class Apart:
 
     def connect(self) -> grpc.Channel:
         """A channel to the service apart."""
-        return network.connect(self.address(self._service))
+        channel = network.connect(self.address(self._service))
+        self._reached = grpc.channel_ready_future(channel)
+        return channel
 
     def pid(self) -> int:
         """The child's number, 0 while there is none."""
@@ -60,7 +63,8 @@ class Apart:
 
     def check_started(self) -> None:
         """Raises `Unavailable` while the first child has not answered yet; a later one's start holds nobody up."""
-        if not self.address(self._service).exists() and time.monotonic() - self._began < _FIRST_START_S:
+        reached = self._reached is None or self._reached.done()
+        if not reached and time.monotonic() - self._began < _FIRST_START_S:
             raise Unavailable(f"The process of {self._service} is starting.")
 
     def prepare(self) -> None:

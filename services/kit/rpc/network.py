@@ -18,7 +18,7 @@ _SERVER_SIZES = ((_RECEIVE, MAX_MESSAGE_BYTES), (_SEND, MAX_RESPONSE_BYTES))
 _CLIENT_SIZES = ((_RECEIVE, MAX_RESPONSE_BYTES), (_SEND, MAX_MESSAGE_BYTES))
 # gRPC waits 1 s before it tries a lost server again, then longer and longer, up to 2 minutes; ours is back sooner.
 _RECONNECT = tuple(
-    (f"grpc.{name}_reconnect_backoff_ms", most) for name, most in (("initial", 100), ("min", 100), ("max", 1000))
+    (f"grpc.{name}_reconnect_backoff_ms", most) for name, most in (("initial", 100), ("min", 100), ("max", 300))
 )
 Address = HostPort | Path  # a path is that of a socket, which the kernel limits to 108 bytes
 
