@@ -48,8 +48,7 @@ class GrpcOwners:
 
     def _interactions(self, request: tickets.ScanRequest) -> Page:
         page = self._caller.invoke(self._tickets.ScanInteractions, request, timeout_s=_SCAN_S)
-        # Of their tickets the facts alone: the tickets themselves were scanned before, and what changes is told by events.
-        changes = [Change(None, wire.facts_of(ticket), ticket.id) for ticket in page.tickets]
+        changes: list[Change] = []
         for interaction in page.interactions:
             changes += wire.of_interaction(interaction, None, self._blobs)
         return Page(changes, page.last_rev, page.done, page.total)

@@ -162,7 +162,7 @@ class Owners(Protocol):
     def scan(self, what: str, after_rev: int, limit: int) -> Page:
         """Rows of `tickets`, `customers`, `mentions` or `interactions` with a rev above `after_rev`, in order.
 
-        With interactions come the facts of their tickets, not the tickets: each row is a document once.
+        Interactions come without their tickets, which were scanned before.
         """
         ...
 

@@ -20,7 +20,7 @@ from services.kit.ids import new_id
 from services.kit.principal import Person
 from services.search import wire
 from services.search.consumer import Indexer
-from services.search.domain.document import Change, Document, add_facts
+from services.search.domain.document import Document, add_facts
 from services.search.index.local import LocalIndex
 from services.search.index.local.schema import VERSION
 from services.search.ports import Page
@@ -92,7 +92,6 @@ class Owner:
         rows = sorted((row for row in getattr(self, what).values()), key=lambda row: row.rev)
         rows = [row for row in rows if row.rev > after_rev]
         page = [type(row).FromString(row.SerializeToString()) for row in rows[: self.page_size]]
-        tickets = [pb.Ticket.FromString(ticket.SerializeToString()) for ticket in self.tickets.values()]
         if self.after_page is not None:
             self.after_page()
         if what == "tickets":
@@ -100,9 +99,7 @@ class Owner:
         elif what == "customers":
             changes = [wire.of_customer(row) for row in page]
         else:
-            wanted = {row.ticket_id for row in page}
-            known = [wire.of_ticket(ticket) for ticket in tickets if ticket.id in wanted]
-            changes = [Change(None, made.facts, made.ticket_id) for made in known]
+            changes = []
             for row in page:
                 changes += wire.of_interaction(row, None, self.blobs)
         last = page[-1].rev if page else after_rev

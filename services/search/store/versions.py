@@ -20,10 +20,6 @@ _PUT = Sql(
     " ON CONFLICT (id) DO UPDATE SET rev = excluded.rev, ticket_id = excluded.ticket_id, deleted = excluded.deleted,"
     " facts = excluded.facts WHERE excluded.rev >= documents.rev"
 )
-_ADD = Sql(
-    "INSERT INTO documents (id, rev, ticket_id, deleted, facts) VALUES (:id, :rev, :ticket_id, :deleted, :facts)"
-    " ON CONFLICT (id) DO NOTHING"
-)
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(Facts)
 
@@ -68,13 +64,8 @@ def of_tickets(reader: Reader, ticket_ids: Sequence[str]) -> dict[str, str]:
 
 
 def put(uow: Uow, versions: Iterable[Version]) -> None:
-    """Remembers what events said; a lower rev changes nothing."""
+    """Remembers what events said or a scan found; a lower rev changes nothing."""
     uow.execute_many(_PUT, [_row(version) for version in versions])
-
-
-def add(uow: Uow, versions: Iterable[Version]) -> None:
-    """Remembers what a scan found and no event had told; whatever is known stays."""
-    uow.execute_many(_ADD, [_row(version) for version in versions])
 
 
 def _row(version: Version) -> dict[str, str | int]:

@@ -70,8 +70,9 @@ def index_scanned(reader: Reader, changes: Sequence[Change]) -> Work:
             work.fresh.add(document.id)
         composed = _composed(document, facts)
         work.documents.append(composed)
-        if before is None:
-            work.versions.append(_version(composed, facts))
+        version = _version(composed, facts)
+        if before is None or before.kept != version.kept:  # the owner's word, also for messages that are scanned later
+            work.versions.append(version)
     return work
 
 

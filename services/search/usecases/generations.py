@@ -204,7 +204,7 @@ class Generations:
     def save(self, generation: Generation, work: Work) -> None:
         """Remembers how far a rebuild came, and what it found, after the index has committed it."""
         for part in chunks(work.versions, _ROWS):
-            self._database.write(partial(_add, part), lane=Lane.BULK)
+            self._database.write(partial(_put, part), lane=Lane.BULK)
         self._database.write(lambda uow: store.progress(uow, generation), lane=Lane.BULK)
 
     def close(self) -> None:
@@ -220,5 +220,5 @@ class Generations:
                 self._note(error)
 
 
-def _add(found: Sequence[Version], uow: Uow) -> None:
-    versions.add(uow, found)
+def _put(found: Sequence[Version], uow: Uow) -> None:
+    versions.put(uow, found)

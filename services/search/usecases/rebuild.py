@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from services.kit import log
 from services.kit.errors import Unavailable
 from services.kit.uow import Database
-from services.search.ports import IndexDamaged, Owners
+from services.search.ports import IndexDamaged, Owners, Page
 from services.search.store.generations import Generation
 from services.search.usecases.apply import Work, index_scanned
 from services.search.usecases.generations import Generations
@@ -17,7 +19,8 @@ from services.search.usecases.generations import Generations
 SCANS = ("tickets", "customers", "mentions", "interactions")
 _DONE = -1
 _PAGE = 1000
-_PAGES_A_COMMIT = 20
+_PAGES_A_COMMIT = 50  # the engine writes its segments beside us when they are full, and while we wait when we commit
+_AHEAD = 4  # pages read before they are needed: for while the engine commits
 _PAUSE_S, _LONGEST_PAUSE_S = 0.2, 15.0
 _BREATH_S = 0.002  # between pages, so that people's threads come first
 _log = log.logger("search")
@@ -65,29 +68,51 @@ class Rebuilder:
         if generation.id == self._tried:  # pages may be in it that its cursors do not know of
             generations.told = None
         self._tried = generation.id
-        with ThreadPoolExecutor(1, "search-scan") as ahead:
-            for what in SCANS:
-                if not self._scan(generation, what, stop, ahead):
-                    return False
+        for what in SCANS:
+            if not self._scan(generation, what, stop):
+                return False
         if generations.under_way is not generation:  # damaged meanwhile: begin again
             return False
         generations.wanted.clear()
         generations.switch()
         return True
 
-    def _scan(self, generation: Generation, what: str, stop: threading.Event | None, ahead: Executor) -> bool:
-        """Page by page; the owner reads the next one while this one is written."""
+    def _scan(self, generation: Generation, what: str, stop: threading.Event | None) -> bool:
+        after = generation.cursors.get(what, 0)
+        if after == _DONE:
+            return True
+        ahead = ThreadPoolExecutor(1, "search-scan")
+        try:
+            return self._write(generation, what, after, self._pages(ahead, what, after), stop)
+        finally:
+            ahead.shutdown(cancel_futures=True)
+
+    def _pages(self, ahead: Executor, what: str, after: int) -> Iterator[Page]:
+        """The owner's pages; the next ones are read while one is written."""
+        coming = deque([ahead.submit(self.owners.scan, what, after, _PAGE)])
+        done = False
+        while not done:
+            while len(coming) < _AHEAD:
+                coming.append(ahead.submit(self._page_after, what, coming[-1]))
+            page = coming.popleft().result()
+            done = page.done
+            yield page
+
+    def _page_after(self, what: str, before: Future[Page]) -> Page:
+        """The page after one that is read: there is one reader, which took that one first."""
+        page = before.result()
+        return page if page.done else self.owners.scan(what, page.last_rev, _PAGE)
+
+    def _write(
+        self, generation: Generation, what: str, after: int, pages: Iterator[Page], stop: threading.Event | None
+    ) -> bool:
         pending = Work()
         unsaved: set[str] = set()  # documents of pages whose versions are not stored yet
-        pages = scanned = 0
+        scanned = 0
         totals = generation.total if generation.cursors else 0
-        after = generation.cursors.get(what, 0)
-        coming = ahead.submit(self.owners.scan, what, after, _PAGE) if after != _DONE else None
-        while coming is not None:
+        for number, page in enumerate(pages, 1):
             if (stop is not None and stop.is_set()) or self.generations.under_way is not generation:
                 return False
-            page = coming.result()
-            coming = None if page.done else ahead.submit(self.owners.scan, what, page.last_rev, _PAGE)
             if after == 0:
                 generation.total = totals + page.total
             with self.generations.lock:
@@ -100,8 +125,7 @@ class Rebuilder:
             unsaved.update(version.id for version in work.versions)
             scanned += sum(change.document is not None for change in page.changes)
             after = _DONE if page.done else page.last_rev
-            pages += 1
-            if pages % _PAGES_A_COMMIT == 0 or page.done:
+            if number % _PAGES_A_COMMIT == 0 or page.done:
                 self._keep(generation, pending, what, after, scanned)
                 pending, unsaved, scanned = Work(), set(), 0
             if stop is not None:

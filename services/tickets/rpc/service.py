@@ -128,7 +128,7 @@ class TicketsService(TicketMethods, TicketsServicer):
         return pb.ListAuditResponse(entries=entries, next=lists.encode([entries[-1].id]) if len(found) > limit else "")
 
     def ScanInteractions(self, request: pb.ScanRequest, context: object) -> pb.ScanInteractionsResponse:
-        """A page of interactions with their tickets, by rev."""
+        """A page of interactions, by rev."""
         limit = _scan_limit(request)
         with self.database.read() as reader:
             rows = interactions.scan(reader, request.after_rev, limit)
@@ -140,13 +140,11 @@ class TicketsService(TicketMethods, TicketsServicer):
                 if kept and size > _SCAN_BYTES:
                     break
                 kept.append(row)
-            found = tickets.get(reader, {row.ticket_id for row in kept}, values.unpack)
         return pb.ScanInteractionsResponse(
             interactions=[Interaction.FromString(row.data) for row in kept],
             last_rev=kept[-1].rev if kept else request.after_rev,
             done=len(kept) == len(rows) < limit,
             total=total,
-            tickets=list(map(values.ticket, found.values())),
         )
 
     def ScanTickets(self, request: pb.ScanRequest, context: object) -> pb.ScanTicketsResponse:

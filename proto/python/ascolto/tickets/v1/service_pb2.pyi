@@ -1048,14 +1048,11 @@ class ScanInteractionsResponse(_message.Message):
     LAST_REV_FIELD_NUMBER: _builtins.int
     DONE_FIELD_NUMBER: _builtins.int
     TOTAL_FIELD_NUMBER: _builtins.int
-    TICKETS_FIELD_NUMBER: _builtins.int
     last_rev: _builtins.int
     done: _builtins.bool
     total: _builtins.int
     @_builtins.property
     def interactions(self) -> _containers.RepeatedCompositeFieldContainer[_events_pb2.Interaction]: ...
-    @_builtins.property
-    def tickets(self) -> _containers.RepeatedCompositeFieldContainer[_events_pb2.Ticket]: ...
     def __init__(
         self,
         *,
@@ -1063,11 +1060,10 @@ class ScanInteractionsResponse(_message.Message):
         last_rev: _builtins.int = ...,
         done: _builtins.bool = ...,
         total: _builtins.int = ...,
-        tickets: _abc.Iterable[_events_pb2.Ticket] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "interactions", b"interactions", "last_rev", b"last_rev", "tickets", b"tickets", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "interactions", b"interactions", "last_rev", b"last_rev", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
