@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 LANGUAGES = ("it", "en", "de", "fr", "es", "pt")
 _WORD = re.compile(r"[^\W_]+")  # runs of letters and digits
@@ -53,6 +53,11 @@ def fold(text: str) -> str:
 def split(text: str) -> list[str]:
     """The folded words of a text, in order."""
     return [fold(word) for word in _WORD.findall(composed(text))]
+
+
+def matches(text: str) -> Iterator[re.Match[str]]:
+    """Its words, one after the other."""
+    return _WORD.finditer(text)
 
 
 def spans(text: str) -> list[tuple[int, int]]:

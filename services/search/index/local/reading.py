@@ -11,7 +11,7 @@ from services.search.domain.document import Document
 from services.search.index.local.analysis import Analysis, Typos
 from services.search.index.local.compile import Compiler, Must, Query
 from services.search.index.local.snippets import Marker, marks_of
-from services.search.index.local.writing import kept, order_key
+from services.search.index.local.writing import kept, last_key, order_key
 from services.search.ports import Cursor, Found, Plan, Row
 
 EXACT_TOTAL = 10_000
@@ -19,7 +19,11 @@ _DEEPEST = 10_000
 _INNER = 3
 _MOST_VALUES = 50
 _DAY_US = 86_400_000_000
-_BINS = tuple(_DAY_US * days for days in (1, 7, 30, 91, 365))
+_BINS = (1, 7, 30, 91, 365)  # days
+_BY_DAY: dict[str, Any] = {
+    "at": {"histogram": {"field": "at", "interval": float(_DAY_US), "min_doc_count": 1}},
+    "newest": {"max": {"field": "at"}},
+}
 _MOST_BINS = 60
 _ANSWERED_FACETS = frozenset(
     {"kind", "channel", "brand", "state", "tag", "agent", "team", "lang", "tone", "account", "flag"}
@@ -37,12 +41,12 @@ class Reading:
         """One page with its facets."""
         query = self._compiler.plan(plan)
         marker = Marker(marks_of(plan.node, self._analysis, self._typos, with_typos=plan.typos), self._analysis)
+        facets, days, newest_us = self._facets(query, plan)
         if plan.by_ticket:
-            rows, total, following = self._tickets(query, plan, marker)
+            rows, total, following = self._tickets(query, plan, marker, newest_us)
         else:
-            rows, total, following = self._flat(query, plan, marker)
-        facets = self._facets(query, plan)
-        bins, bin_us = self._histogram(query) if "at" in plan.facets else ([], 0)
+            rows, total, following = self._flat(query, plan, marker, newest_us)
+        bins, bin_us = _in_bins(days)
         deep = following is not None and following.passed >= _DEEPEST and (plan.by_ticket or plan.sort == "best")
         return Found(
             rows=tuple(rows),
@@ -67,7 +71,9 @@ class Reading:
             result = self._searcher.search(query, limit, count=True, order_by_field="order", order=order, offset=offset)
         return list(result.hits), counted(result)
 
-    def _flat(self, query: tantivy.Query, plan: Plan, marker: Marker) -> tuple[list[Row], int, Cursor | None]:
+    def _flat(
+        self, query: tantivy.Query, plan: Plan, marker: Marker, newest_us: int
+    ) -> tuple[list[Row], int, Cursor | None]:
         after = plan.after
         passed = after.passed if after else 0
         if plan.sort == "best" or after is None:
@@ -84,9 +90,11 @@ class Reading:
         if len(hits) <= plan.limit:
             return rows, total, None
         key = order_key(rows[-1].document)
-        return rows, total, Cursor(passed + len(page), key, self._top(query, plan))
+        return rows, total, Cursor(passed + len(page), key, self._top(query, plan, newest_us))
 
-    def _tickets(self, query: tantivy.Query, plan: Plan, marker: Marker) -> tuple[list[Row], int, Cursor | None]:
+    def _tickets(
+        self, query: tantivy.Query, plan: Plan, marker: Marker, newest_us: int
+    ) -> tuple[list[Row], int, Cursor | None]:
         passed = plan.after.passed if plan.after else 0
         fetch = min(_DEEPEST, passed + plan.limit * 4 + 1)
         while True:
@@ -103,7 +111,7 @@ class Reading:
             return rows, total, None
         if end >= len(hits):
             end = _DEEPEST
-        return rows, total, Cursor(end, order_key(rows[-1].document), self._top(query, plan))
+        return rows, total, Cursor(end, order_key(rows[-1].document), self._top(query, plan, newest_us))
 
     def _group(self, hits: list[Hit], passed: int, limit: int) -> tuple[set[int], list[list[Hit]], int]:
         """Hits after `passed` by ticket, without the tickets of earlier pages; and where the page ends."""
@@ -156,24 +164,35 @@ class Reading:
         snippet = marker.snippet(document)
         return Row(document, float(score) if plan.sort == "best" else 0.0, snippet)
 
-    def _top(self, query: tantivy.Query, plan: Plan) -> int:
+    def _top(self, query: tantivy.Query, plan: Plan, newest_us: int) -> int:
+        """The greatest key when the list began; of the moment of the newest document the last possible."""
         if plan.after is not None and plan.after.top:
             return plan.after.top
+        if newest_us:
+            return last_key(newest_us)
         newest = self._searcher.search(query, 1, count=False, order_by_field="order").hits
         return int(newest[0][0]) if newest else 0
 
-    def _facets(self, query: tantivy.Query, plan: Plan) -> dict[str, list[tuple[str, int]]]:
+    def _facets(self, query: tantivy.Query, plan: Plan) -> tuple[dict[str, list[tuple[str, int]]], dict[int, int], int]:
+        """Counts of the values of each facet and of the days since 1970, and the newest moment; in one pass."""
         wanted = [name for name in plan.facets if name in _ANSWERED_FACETS]
         chosen = {filter_.field for filter_ in plan.chosen}
         found: dict[str, list[tuple[str, int]]] = {}
-        if together := [name for name in wanted if name not in chosen]:
-            answer = self._searcher.aggregate(query, {name: _terms(name) for name in together})
+        days: dict[int, int] = {}
+        newest_us = 0
+        together = {name: _terms(name) for name in wanted if name not in chosen}
+        if together or "at" in plan.facets:
+            answer = self._searcher.aggregate(query, together | (_BY_DAY if "at" in plan.facets else {}))
             found.update({name: _counts(answer, name) for name in together})
+            if "at" in plan.facets:
+                newest_us = int(answer["newest"]["value"] or 0)
+                days = {int(one["key"]) // _DAY_US: int(one["doc_count"]) for one in answer["at"]["buckets"]}
+                days.pop(0, None)  # what has no time
         for name in wanted:
             if name in chosen:  # several values are OR: the others' counts are those without this choice
                 answer = self._searcher.aggregate(self._compiler.plan(plan, without=name), {name: _terms(name)})
                 found[name] = _counts(answer, name)
-        return {name: found[name] for name in wanted}
+        return {name: found[name] for name in wanted}, days, newest_us
 
     def values(self, query: tantivy.Query, name: str, limit: int) -> list[tuple[str, int]]:
         """The commonest values of an exact field."""
@@ -184,20 +203,6 @@ class Reading:
         answer = self._searcher.aggregate(query, wanted)
         buckets: list[dict[str, Any]] = answer[name]["buckets"]
         return buckets
-
-    def _histogram(self, query: tantivy.Query) -> tuple[list[tuple[int, int]], int]:
-        """Counts over time, in at most 60 bins of days, weeks, months or years."""
-        dated = Query.boolean_query([(Must, query), (Must, self._compiler.order_range(1 << 10, None))])
-        ends = self._searcher.aggregate(dated, {"low": {"min": {"field": "at"}}, "high": {"max": {"field": "at"}}})
-        low, high = ends["low"]["value"], ends["high"]["value"]
-        if low is None or high is None:
-            return [], 0
-        width = next((bin_us for bin_us in _BINS if (high - low) / bin_us <= _MOST_BINS), 0)
-        if not width:
-            width = _BINS[-1] * int((high - low) / _BINS[-1] / _MOST_BINS + 1)
-        wanted = {"h": {"histogram": {"field": "at", "interval": float(width), "min_doc_count": 1}}}
-        buckets = self._buckets(dated, wanted, "h")
-        return [(int(bucket["key"]), int(bucket["doc_count"])) for bucket in buckets], width
 
     def sources(self, ids: Sequence[str]) -> list[Document]:
         """Documents by id."""
@@ -210,6 +215,20 @@ class Reading:
 def counted(result: tantivy.SearchResult) -> int:
     """How many matched; tantivy's stubs do not know of it."""
     return int(getattr(result, "count"))  # noqa: B009 (as above)
+
+
+def _in_bins(days: dict[int, int]) -> tuple[list[tuple[int, int]], int]:
+    """Counts over time, in about 60 bins of days, weeks, months or years at most, and how long a bin is."""
+    if not days:
+        return [], 0
+    span = max(days) - min(days)
+    width = next((width for width in _BINS if span / width <= _MOST_BINS), 0)
+    width = width or _BINS[-1] * int(span / _BINS[-1] / _MOST_BINS + 1)
+    bins: dict[int, int] = {}
+    for day in sorted(days):
+        start = day - day % width
+        bins[start] = bins.get(start, 0) + days[day]
+    return [(start * _DAY_US, count) for start, count in bins.items()], width * _DAY_US
 
 
 def _terms(name: str) -> dict[str, Any]:

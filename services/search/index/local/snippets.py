@@ -75,7 +75,7 @@ class Marker:
 
     def __init__(self, marks: Marks, analysis: Analysis) -> None:
         self._marks, self._analysis = marks, analysis
-        self._known: dict[tuple[tuple[str, ...], str], str] = {}
+        self._known: dict[tuple[str, ...], dict[str, str]] = {}
 
     def snippet(self, document: Document) -> str:
         """About 220 characters of escaped HTML with `<mark>`: where most of the words are, else the beginning."""
@@ -98,13 +98,20 @@ class Marker:
         found: list[tuple[int, int, str]] = []
         covered = 0
         runs = self._code_places(text) if self._marks.codes else []
-        for start, end in words.spans(text):
+        known = self._known.setdefault(languages, {})
+        for match in words.matches(text):
+            name = known.get(typed := match[0])
+            if name is None:
+                name = known[typed] = self._look_up(languages, words.fold(words.composed(typed)))
+            if not name and not runs:
+                continue
+            start, end = match.span()
             while runs and runs[0][0] <= start:
                 run = runs.pop(0)
                 if run[0] >= covered:
                     found.append(run)
                     covered = run[1]
-            if start >= covered and (name := self._match(languages, text[start:end])):
+            if name and start >= covered:
                 found.append((start, end, name))
         return sorted(found)
 
@@ -117,13 +124,6 @@ class Marker:
         ]
         phones = [(*match.span(), "p:") for match in codes.PHONE.finditer(text) if codes.phone_form(match[0]) in wanted]
         return sorted(runs + phones)
-
-    def _match(self, languages: tuple[str, ...], typed: str) -> str:
-        key = (languages, typed)
-        known = self._known.get(key)
-        if known is None:
-            known = self._known[key] = self._look_up(languages, words.fold(words.composed(typed)))
-        return known
 
     def _look_up(self, languages: tuple[str, ...], word: str) -> str:
         marks = self._marks

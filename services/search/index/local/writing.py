@@ -121,6 +121,11 @@ def order_key(document: Document) -> int:
     return (max(document.occurred_us, 0) << 10) | (zlib.crc32(document.id.encode()) & 1023)
 
 
+def last_key(moment_us: int) -> int:
+    """The greatest key of a moment."""
+    return (moment_us << 10) | 1023
+
+
 def _flags(document: Document) -> tuple[str, ...]:
     flags = document.flags
     if document.order:
