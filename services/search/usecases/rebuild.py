@@ -20,9 +20,9 @@ SCANS = ("tickets", "customers", "mentions", "interactions")
 _DONE = -1
 _PAGE = 1000
 _PAGES_A_COMMIT = 50  # the engine writes its segments beside us when they are full, and while we wait when we commit
-_AHEAD = 4  # pages read before they are needed: for while the engine commits
+_AHEAD = 2  # pages read before they are needed: for while the engine commits
 _PAUSE_S, _LONGEST_PAUSE_S = 0.2, 15.0
-_BREATH_S = 0.002  # between pages, so that people's threads come first
+_BREATH_S = 0.0005  # between pages, so that whoever waits for the lock has it
 _log = log.logger("search")
 
 
