@@ -41,7 +41,9 @@ class Apart:
         self._service, self._module, self._settings = service, module, settings
         self._folder = Path(tempfile.mkdtemp(prefix="ascolto-"))  # the data folder's path may be too long for a socket
         self._began = time.monotonic()
-        self._reached: grpc.Future[None] | None = None  # of the channel: a call before it is refused, and told so for a while
+        self._reached: grpc.Future[None] | None = (
+            None  # of the channel: a call before it is refused, and told so for a while
+        )
         self._child: subprocess.Popen[bytes] | None = None
         self._bond = threading.Lock()  # held to write and to close: a closed descriptor's number is soon another file's
         self._log = log.logger(service)
