@@ -31,7 +31,7 @@ _AWAY = (Unavailable, RateLimited, ConnectionError, TimeoutError)
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
 _WAIT_S = 1.0  # how long a stop may go unnoticed while nothing happens
-_PACE_S = 0.020  # small batches are not begun more often: each costs a commit, however little is in it
+_PACE_S = 0.040  # small batches are not begun more often: each costs a commit, however little is in it
 _LONGEST_REST_S = 0.25
 
 
