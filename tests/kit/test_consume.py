@@ -395,4 +395,4 @@ def test_a_backlog_gives_way_after_each_full_batch(
     first, second, last = stop.rests
     assert 0 < first <= 0.25
     assert 0 < second <= 0.25
-    assert 0 <= last <= 0.02
+    assert 0 <= last <= 0.04
