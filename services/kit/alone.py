@@ -25,8 +25,7 @@ _LOCK_S = 15.0  # how long a child before this one may take to end
 def serve(service: str, build: Callable[[Parts], Service], *, calls: Collection[str], folder: Path) -> None:
     """The child: runs `service` until the main process ends it or is gone. `calls` are the services it asks."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is sent to the whole group; the main process ends in order
-    parent = os.getppid()
-    crash.die_together(parent)
+    crash.die_together(os.getppid())
     settings = Settings.from_env(os.environ)
     log.set_up(form=settings.log, level=settings.log_level)
     with Application(settings, alone=service, lock_wait_s=_LOCK_S) as app:

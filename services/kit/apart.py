@@ -41,9 +41,7 @@ class Apart:
         self._service, self._module, self._settings = service, module, settings
         self._folder = Path(tempfile.mkdtemp(prefix="ascolto-"))  # the data folder's path may be too long for a socket
         self._began = time.monotonic()
-        self._reached: grpc.Future[None] | None = (
-            None  # of the channel: a call before it is refused, and told so for a while
-        )
+        self._reached: grpc.Future[None] | None = None  # of the channel: what calls before it fails for a while
         self._child: subprocess.Popen[bytes] | None = None
         self._bond = threading.Lock()  # held to write and to close: a closed descriptor's number is soon another file's
         self._log = log.logger(service)
@@ -85,9 +83,8 @@ class Apart:
             if child.poll() is not None:
                 self._let_go(child)
                 self._log.error("process.ended", service=self._service, status=child.returncode)
-                pause = (
-                    _FIRST_PAUSE_S if time.monotonic() - began > _LONGEST_PAUSE_S else min(pause * 2, _LONGEST_PAUSE_S)
-                )
+                lived = time.monotonic() - began > _LONGEST_PAUSE_S
+                pause = _FIRST_PAUSE_S if lived else min(pause * 2, _LONGEST_PAUSE_S)
                 stop.wait(pause)
         self._end()
 

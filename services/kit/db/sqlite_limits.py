@@ -21,10 +21,9 @@ class Limits:
     budget_row_s: float = 0.001  # a function that declares `rows` may take this much for each, if that is more
     strict: bool = False
     busy_s: float = 5.0
-    checkpoint_pages: int = (
-        12_000  # 48 MiB of write-ahead log: a commit of one contact adds some 40 KB, and who waits for
-    )
-    # a commit waits for the checkpoint too; the longer apart, the fewer wait, and the more pages are written once
+    # 48 MiB of write-ahead log: a commit of one contact adds some 40 KB, and who waits for a commit waits for the
+    # checkpoint too; the longer apart, the fewer wait, and the more pages are written once.
+    checkpoint_pages: int = 12_000
     truncate_bytes: int = 64 * _MIB
     idle_s: float = 1.0
     readers: int = 8
