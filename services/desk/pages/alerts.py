@@ -72,9 +72,10 @@ def routes(frame: Frame) -> APIRouter:
 
     def _quiet(tongue: Tongue, page: Any) -> str:
         last = moment(page, "last_alert_at")
-        read = tongue.count("%(num)s mention read since.", "%(num)s mentions read since.", page.mentions_since)
         if last is None:
+            read = tongue.count("%(num)s mention read so far.", "%(num)s mentions read so far.", page.mentions_since)
             return tongue.text("No alert yet.") + " " + read
+        read = tongue.count("%(num)s mention read since.", "%(num)s mentions read since.", page.mentions_since)
         return tongue.text("Last alert %(time)s.", time=tongue.ago(last)) + " " + read
 
     @router.get("/alerts/rows", dependencies=[needs("mentions:read")])
