@@ -32,7 +32,9 @@ BACKENDS: Mapping[tuple[str, str], str] = {
     ("database", "sqlite"): "services.kit.db.sqlite:SqliteDatabase",
     ("bus", "local"): "services.kit.bus.local:LocalLog",
     ("blobs", "local"): "services.kit.blobs:FolderBlobs",
-    ("rpc", "local"): "services.kit.rpc.local:LocalServer",
+    ("rpc", "local"): "services.kit.rpc.local:LocalCalls",
+    ("rpc", "grpc"): "services.kit.rpc.network:NetworkCalls",
+    ("rpc", "grpcs"): "services.kit.rpc.network:NetworkCalls",
     ("index", "local"): "services.search.index.local:LocalIndex",
 }
 

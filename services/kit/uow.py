@@ -128,6 +128,14 @@ class Database(Protocol):
         """Brings the schema up to date; safe to run twice."""
         ...
 
+    def reach(self) -> None:
+        """Raises `Unavailable` when its server does not answer; works before the first migration."""
+        ...
+
+    def check_schema(self) -> None:
+        """Raises `Unavailable` while the schema is older than this program."""
+        ...
+
     def ping(self) -> None:
         """Raises `Unavailable` when the database cannot be used."""
         ...

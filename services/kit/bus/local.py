@@ -10,17 +10,23 @@ import contextlib
 import json
 import sqlite3
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from services.kit.backends import SERVICES
 from services.kit.bus import Record
+from services.kit.db.sqlite import SqliteDatabase
 from services.kit.db.sqlite_errors import translated
-from services.kit.errors import Internal, Unavailable
+from services.kit.errors import Internal, Invalid, Unavailable
 from services.kit.topics import PRODUCERS
+
+if TYPE_CHECKING:
+    from services.kit.config import Settings
+    from services.kit.uow import Database
 
 # One row for the whole batch: at each row the driver gives the interpreter's lock away and must wait for it again,
 # which beside one busy thread costs 0.2 ms a record (measured with `executemany`, see `kit.db.sqlite_many`).
@@ -68,12 +74,24 @@ class LocalLog:
         self._ticket = 1
         self._last: dict[str, int] = {}  # the ticket of each topic's last commit
         self._waiters: set[_Waiter] = set()
-        self.listeners: list[Callable[[frozenset[str]], None]] = []  # told of each commit's topics, at once
 
-    @property
-    def topics(self) -> Collection[str]:
-        """All that can be read here."""
-        return self._producers.keys()
+    @classmethod
+    def open(cls, _settings: Settings, databases: Mapping[str, Database]) -> LocalLog:
+        """The log over the files of all services. Raises `Invalid` when a database is no file, or some service's is not here."""
+        paths = {name: one.path for name, one in databases.items() if isinstance(one, SqliteDatabase)}
+        if missing := [name for name in SERVICES if name not in paths]:
+            raise Invalid(
+                f"ASCOLTO_BUS=local: reads the SQLite files of all services in one process; not here: {', '.join(missing)}."
+                " Name all services or none, or set ASCOLTO_BUS=kafka://… and ASCOLTO_DATABASE=postgresql://….",
+                field="ASCOLTO_BUS",
+            )
+        return cls(paths)
+
+    def prepare(self) -> None:
+        """The outbox tables are made by the migrations."""
+
+    def reach(self) -> None:
+        """There is no server: always reached."""
 
     def partitions(self, topic: str) -> Sequence[int]:
         """One, 0."""
@@ -139,8 +157,6 @@ class LocalLog:
             for waiter in self._waiters:
                 if not waiter.topics.isdisjoint(topics):
                     waiter.woken.set()
-        for listener in self.listeners:
-            listener(topics)
 
     def wait(self, topics: Sequence[str], seen: int, timeout_s: float) -> int:
         """Blocks until something was committed to one of `topics` after the ticket `seen`; returns the new ticket."""

@@ -37,7 +37,7 @@ def migrate_sqlite(path: Path, folder: Path) -> None:
 
     Does nothing, and does not load Alembic (0.3 s), when the file is there already.
     """
-    if _revision(path) == head_of(folder):
+    if revision_of(path) == head_of(folder):
         return
     from sqlalchemy import create_engine, event
     from sqlalchemy.pool import NullPool
@@ -59,7 +59,8 @@ def migrate_sqlite(path: Path, folder: Path) -> None:
     engine.dispose()
 
 
-def _revision(path: Path) -> str:
+def revision_of(path: Path) -> str:
+    """The revision an SQLite file is at; empty when it has none."""
     if not path.exists():
         return ""
     connection = sqlite3.connect(path)

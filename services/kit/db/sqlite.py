@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from services.kit import log
 from services.kit.clock import Clock, SystemClock
 from services.kit.db import guard
-from services.kit.db.migrate import folder_of, migrate_sqlite
+from services.kit.db.migrate import folder_of, head_of, migrate_sqlite, revision_of
 from services.kit.db.sqlite_errors import translated
 from services.kit.db.sqlite_limits import Limits
 from services.kit.db.sqlite_readers import Readers
@@ -72,6 +72,21 @@ class SqliteDatabase:
         self._careful = 0
         self.commits = 0
         self.slowest_s: dict[str, float] = {}  # CPU seconds of the slowest run of each function over `warn_s`
+
+    @classmethod
+    def open(
+        cls, url: str, service: str, *, clock: Clock, notify: Callable[[frozenset[str]], None] | None = None
+    ) -> SqliteDatabase:
+        """The file of `sqlite:///path`; made by `migrate`."""
+        return cls(Path(url.partition("://")[2]).absolute(), service, clock=clock, notify=notify)
+
+    def reach(self) -> None:
+        """There is no server: always reached."""
+
+    def check_schema(self) -> None:
+        """Raises `Unavailable` while the file's schema is older than this program."""
+        if revision_of(self.path) < (head := head_of(self._migrations)):
+            raise Unavailable(f"The schema of {self.service} is older than {head}: run `ascolto migrate`.")
 
     # --- callers ---
 
