@@ -151,6 +151,7 @@ def make_parts(
         "metrics": CollectorRegistry(),
         "channels": {},
         "data": folder,
+        "instance": f"test:{folder}",
         "leases": Leases(database, clock=clock),
         "egress": Egress(),
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import shutil
+import socket
 import sys
 import threading
 from collections.abc import Collection, Mapping
@@ -71,6 +72,7 @@ class Application:
         self._log = log.logger("application")
         # processes of some services each may share a machine's data folder: what is a process's own lies apart
         self.folder = settings.data.absolute() / ("" if len(self._names) == len(SERVICES) else "-".join(self._names))
+        self.instance = f"{socket.gethostname()}:{self.folder}"
         self._lock = FolderLock(self.folder / alone, wait_s=lock_wait_s)
         self._apart: list[Apart] = []
         try:
@@ -176,6 +178,7 @@ class Application:
             metrics=self.metrics,
             channels=self.channels,
             data=self.folder,
+            instance=self.instance,
             leases=Leases(database, clock=self.clock),
             egress=self.egress,
         )
@@ -255,7 +258,7 @@ class Application:
             if name in self.services and not self.services[name].process
         }
         workers.append(
-            Pruner(owned, self.bus, self.consumers, settings=self.settings, clock=self.clock, metrics=self.metrics)
+            Pruner(owned, self.bus, self.consumers, settings=self.settings, clock=self.clock, holder=self.instance, metrics=self.metrics)
         )
         workers += self._apart  # last: what a wrong setting stops has then stopped the start
         self._runner = Runner(list(self.services.values()), workers)

@@ -68,5 +68,6 @@ class Parts:
     metrics: CollectorRegistry
     channels: Mapping[str, grpc.Channel]
     data: Path
+    instance: str  # this process among all of its kind, the same after a restart: who holds a lease
     leases: Leases
     egress: Egress

@@ -5,8 +5,6 @@ A group that has fallen behind by half the retention is told of loudly; pruning 
 
 from __future__ import annotations
 
-import os
-import socket
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -71,9 +69,10 @@ class Pruner:
         *,
         settings: Settings,
         clock: Clock,
+        holder: str,
         metrics: CollectorRegistry | None = None,
     ) -> None:
-        self._begun = False
+        self._begun, self._holder = False, holder
         declared = {(one.consumption.group, one.consumption.topic) for each in consumers.values() for one in each}
         age = None
         if metrics is not None:
@@ -88,11 +87,10 @@ class Pruner:
 
     def run(self, stop: threading.Event) -> None:
         """Prunes each ten minutes, what it holds the lease of."""
-        holder = f"{socket.gethostname()}-{os.getpid()}"
         while not stop.wait(_FIRST_S if not self._begun else _EVERY_S):
             self._begun = True
             for name, pruner in self._pruners.items():
-                if lease := self._leases[name].take("prune", holder, seconds=_LEASE_S):
+                if lease := self._leases[name].take("prune", self._holder, seconds=_LEASE_S):
                     pruner.prune(stop)
                     self._leases[name].release(lease)
 

@@ -128,7 +128,7 @@ def test_the_worker_prunes_every_database_and_ends_when_asked(
     publish(databases["tickets"], ["b"], topic=topics.TICKETS)
     clock.advance(days=8)
     stop = threading.Event()
-    worker = Pruner(databases, log, {}, settings=Settings(), clock=clock)
+    worker = Pruner(databases, log, {}, settings=Settings(), clock=clock, holder="here")
     thread = threading.Thread(target=worker.run, args=(stop,))
 
     thread.start()
