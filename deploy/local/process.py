@@ -78,13 +78,16 @@ class Started:
     def wait(self, ready: Callable[[], bool]) -> Running:
         """Returns when `ready` says so. Raises `Missing` with the end of the log when it ends before, or takes too long."""
         until = time.monotonic() + STARTS_WITHIN_S
-        while not ready():
-            if self.process.poll() is not None:
-                raise Missing(f"{self.name} ended with status {self.process.returncode}. {self._last_words()}")
-            if time.monotonic() > until:
-                self.process.kill()
-                raise Missing(f"{self.name} did not answer within {STARTS_WITHIN_S:.0f} s. {self._last_words()}")
-            time.sleep(0.1)
+        try:
+            while not ready():
+                if self.process.poll() is not None:
+                    raise Missing(f"{self.name} ended with status {self.process.returncode}. {self._last_words()}")
+                if time.monotonic() > until:
+                    raise Missing(f"{self.name} did not answer within {STARTS_WITHIN_S:.0f} s. {self._last_words()}")
+                time.sleep(0.1)
+        except BaseException:
+            self.process.kill()
+            raise
         return Running(self.process.pid, psutil.Process(self.process.pid).create_time(), self.url)
 
     def _last_words(self) -> str:
