@@ -32,6 +32,7 @@ BACKENDS: Mapping[tuple[str, str], str] = {
     ("database", "sqlite"): "services.kit.db.sqlite:SqliteDatabase",
     ("bus", "local"): "services.kit.bus.local:LocalLog",
     ("blobs", "local"): "services.kit.blobs:FolderBlobs",
+    ("blobs", "s3"): "services.kit.blobs_s3:S3Blobs",
     ("rpc", "local"): "services.kit.rpc.local:LocalCalls",
     ("rpc", "grpc"): "services.kit.rpc.network:NetworkCalls",
     ("rpc", "grpcs"): "services.kit.rpc.network:NetworkCalls",

@@ -125,7 +125,7 @@ class Settings:
     rpc_key: str = _setting("", "File of that certificate's private key, for `grpcs:`.")
     blobs: str = _setting(
         "local:",
-        "Attachments and raw contacts: `local:` keeps them in the data folder, `s3://key:secret@host:port/bucket` in S3-compatible storage.",
+        "Attachments and raw contacts: `local:` keeps them in the data folder, `s3://key:secret@host:port/bucket?tls=1&region=…` in S3-compatible storage, all but the bucket may be left out.",
         secret=True,
     )
     key_file: str = _setting(

@@ -17,6 +17,8 @@ SERVICES = ("intake", "tickets", "social", "search", "desk")
 PROTO_ROLES = {"wire", "rpc", "consumer", "clients", "app"}  # `app` hands the servicer to its server
 STDLIB_AND_ERRORS = {"services.kit.errors"}
 ONE_PLACE = {
+    "boto3": {"services/kit/blobs_s3.py"},
+    "botocore": {"services/kit/blobs_s3.py"},
     "tweepy": {"services/social/x.py", "services/intake/x.py"},
     "kafka": {"services/kit/bus/kafka.py"},
     "elasticsearch": {"services/search/index/elastic.py"},
