@@ -22,7 +22,8 @@ from services.kit.clock import Clock
 from services.kit.log import logger
 
 _PACE_S = 0.1  # between two looks while much happens: pages ask for what changed twice a second at most
-_WAIT_S = 0.3  # how often absent people are looked for, and how soon the loop stops
+_WAIT_S = 0.3  # how soon the loop stops
+_LOOK_S = 1.0  # how often it looks who is there
 
 
 def changes_of(record: Record, *, begun_s: float = 0) -> Sequence[Change]:
@@ -76,6 +77,7 @@ class Listener:
         """Reads until `stop`; what cannot be parsed is said in the log and passed over."""
         begun_s = int(self._clock.now().timestamp())  # the two minutes before are read for gaps, not to be heard again
         tail = Tail(self._log, tuple(CONSUMES), clock=self._clock)
+        looked = float("-inf")
         while not stop.is_set():
             found: list[Change] = []
             for record in tail.read(_WAIT_S):
@@ -84,6 +86,8 @@ class Listener:
                 except DecodeError as error:
                     self._logger.warning("live.unreadable", topic=record.topic, offset=record.offset, reason=str(error))
             self._feed.put(found)
-            self._presence.sweep()
+            if self._clock.monotonic() - looked >= _LOOK_S:
+                looked = self._clock.monotonic()
+                self._presence.refresh()
             if found:
                 stop.wait(_PACE_S)

@@ -258,7 +258,15 @@ class Application:
             if name in self.services and not self.services[name].process
         }
         workers.append(
-            Pruner(owned, self.bus, self.consumers, settings=self.settings, clock=self.clock, holder=self.instance, metrics=self.metrics)
+            Pruner(
+                owned,
+                self.bus,
+                self.consumers,
+                settings=self.settings,
+                clock=self.clock,
+                holder=self.instance,
+                metrics=self.metrics,
+            )
         )
         workers += self._apart  # last: what a wrong setting stops has then stopped the start
         self._runner = Runner(list(self.services.values()), workers)

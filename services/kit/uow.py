@@ -100,6 +100,13 @@ class Uow(Reader, Protocol):
         """
         ...
 
+    def lock(self, name: str) -> None:
+        """Holds back every other transaction that locks the same name, until this one ends. The first thing in a function.
+
+        For what is read, worked out and written back as a whole; a single aggregate is locked by its version instead.
+        """
+        ...
+
     def next_revs(self, count: int = 1) -> range:
         """Draws `count` consecutive revisions from the database's one sequence. Draw after the locks."""
         ...

@@ -156,7 +156,9 @@ def test_what_was_reopened_meanwhile_is_not_closed(world: World, clock: ManualCl
     clock.advance(days=8)
     world.take(contact(clock, ancestors=[first.message_id]))
 
-    closed = Closer(database=world.database, leases=Leases(world.database, clock=clock), clock=clock, holder="here").close_due()
+    closed = Closer(
+        database=world.database, leases=Leases(world.database, clock=clock), clock=clock, holder="here"
+    ).close_due()
 
     assert closed == 0
     assert world.whole().ticket.state is State.OPEN

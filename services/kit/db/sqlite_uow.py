@@ -85,6 +85,9 @@ class SqliteUow:
             listed = [bound(statement, row) for row in rows] if statement.lists else rows
             self._connection.executemany(statement.sqlite, listed)
 
+    def lock(self, name: str) -> None:
+        """There is one writer: nobody else is in a transaction."""
+
     def next_revs(self, count: int = 1) -> range:
         """Draws `count` consecutive revisions."""
         if self._last < 0:
