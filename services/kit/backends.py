@@ -33,7 +33,8 @@ BACKENDS: Mapping[tuple[str, str], str] = {
     ("bus", "local"): "services.kit.bus.local:LocalLog",
     ("blobs", "local"): "services.kit.blobs:FolderBlobs",
     ("rpc", "local"): "services.kit.rpc.local:LocalServer",
-    ("index", "local"): "services.search.index.local:LocalIndex",
+    ("index", "local"): "services.search.index.local:LocalEngine",
+    ("index", "elasticsearch"): "services.search.index.elastic:ElasticEngine",
 }
 
 

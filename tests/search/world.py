@@ -17,13 +17,13 @@ from services.kit.clock import ManualClock
 from services.kit.db.sqlite import SqliteDatabase
 from services.kit.errors import Unavailable
 from services.kit.ids import new_id
+from services.kit.leases import Leases
 from services.kit.principal import Person
 from services.search import wire
 from services.search.consumer import Indexer
 from services.search.domain.document import Document, add_facts
-from services.search.index.local import LocalIndex
-from services.search.index.local.schema import VERSION
-from services.search.ports import Page
+from services.search.index.local import LocalEngine
+from services.search.ports import Engine, Page
 from services.search.usecases.find import Answer, Finder, Question
 from services.search.usecases.generations import Generations
 from services.search.usecases.rebuild import Rebuilder
@@ -140,8 +140,9 @@ class Owner:
 class World:
     """Search with its owner, driven by hand."""
 
-    def __init__(self, folder: Path, template: Path) -> None:
+    def __init__(self, folder: Path, template: Path, engine: Engine | None = None) -> None:
         self.folder = folder
+        self.engine = engine or LocalEngine("local:", folder / "search")
         shutil.copy(template, folder / "search.db")
         self.clock = ManualClock()
         self.blobs = FolderBlobs(folder / "blobs")
@@ -151,11 +152,11 @@ class World:
 
     def start(self) -> None:
         self.database: SqliteDatabase = make_database(self.folder, "search", clock=self.clock, budget_s=1.0)
-        self.generations = Generations(
-            self.database, self.folder / "search", LocalIndex, schema=VERSION, clock=self.clock
-        )
+        self.generations = Generations(self.database, self.engine, clock=self.clock)
         self.indexer = Indexer(self.generations, self.database, self.log, self.blobs, clock=self.clock)
-        self.rebuilder = Rebuilder(self.generations, self.owner, self.database)
+        self.rebuilder = Rebuilder(
+            self.generations, self.owner, self.database, Leases(self.database, clock=self.clock), "search"
+        )
         self.finder = Finder(self.generations, self.owner)
 
     def stop(self) -> None:
