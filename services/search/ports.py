@@ -139,6 +139,10 @@ class Index(Protocol):
         """Compares some files with the manifest. Raises `IndexDamaged`."""
         ...
 
+    def promote(self) -> None:
+        """Lets every process search this generation from now on, instead of another. Harmless to do again."""
+        ...
+
     def ping(self) -> None:
         """Raises `Unavailable` when it does not answer."""
         ...
@@ -163,10 +167,6 @@ class Engine(Protocol):
 
         Raises `IndexDamaged` when it cannot be used, `Unavailable` when nobody can tell now.
         """
-        ...
-
-    def promote(self, number: int) -> None:
-        """Lets every process search this generation from now on. Harmless to do again. Raises `Unavailable`."""
         ...
 
     def discard(self, number: int) -> None:

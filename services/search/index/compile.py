@@ -166,7 +166,9 @@ class Compiler(Generic[Q]):
         options = self.inflections(word)
         if typos:
             for other in self._typos.of(word):
-                found = self.inflections(other.text) if other.is_correction else [self._queries.term("words", other.text)]
+                found = (
+                    self.inflections(other.text) if other.is_correction else [self._queries.term("words", other.text)]
+                )
                 options.extend(self._queries.boosted(query, _TYPO_BOOST) for query in found)
         return self._queries.best_of(options)
 

@@ -110,7 +110,6 @@ class Generations:
             self._retire(generation)
             return
         if generation.state == "live":
-            self.engine.promote(generation.id)
             self.live, self.generation, self.damaged = index, generation, ""
         else:
             self.building, self.under_way = index, generation
@@ -221,7 +220,7 @@ class Generations:
                 guard(uow)
                 store.switch(uow, generation.id, now_us)
 
-            self.engine.promote(generation.id)  # it is complete: before or after, searches find the same
+            index.promote()  # it is complete: before or after, searches find the same
             self._database.write(switch)
             old = self.generation
             generation.state, generation.built_us = "live", now_us

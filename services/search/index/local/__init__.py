@@ -58,9 +58,6 @@ class LocalEngine:
             raise IndexDamaged("The index is not there any more.")
         return LocalIndex(path)
 
-    def promote(self, number: int) -> None:
-        """There is nobody else to be told."""
-
     def discard(self, number: int) -> None:
         """Removes a damaged or retired one; readers under way keep their files open."""
         shutil.rmtree(self.path(number), ignore_errors=True)
@@ -173,6 +170,9 @@ class LocalIndex:
             self._writer = None
         self.manifest.update()
 
+    def promote(self) -> None:
+        """There is nobody else to be told."""
+
     def ping(self) -> None:
         """Its files are watched, not asked."""
 
@@ -194,9 +194,7 @@ class LocalIndex:
     @contextlib.contextmanager
     def _reading(self) -> Iterator[Reading]:
         with _engine("searched"):
-            yield Reading(
-                self._index.searcher(), self._queries, self._compiler, self._analysis, self._spellings
-            )
+            yield Reading(self._index.searcher(), self._queries, self._compiler, self._analysis, self._spellings)
 
 
 @contextlib.contextmanager

@@ -215,7 +215,9 @@ class Reading:
         """Documents by id."""
         if not ids:
             return []
-        hits = self._searcher.search(Query.term_set_query(self._queries.schema, "id", list(ids)), len(ids), count=False).hits
+        hits = self._searcher.search(
+            Query.term_set_query(self._queries.schema, "id", list(ids)), len(ids), count=False
+        ).hits
         return [kept(self._searcher, address) for _, address in hits]
 
 
