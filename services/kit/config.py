@@ -99,7 +99,11 @@ class Settings:
         "", "Database of each service; `{service}` is replaced. Empty: SQLite files in the data folder."
     )
     bus: str = _setting("local:", "Event log: `local:` reads the outbox tables in place.")
-    index: str = _setting("local:", "Search index: `local:` keeps a tantivy index in the data folder.")
+    index: str = _setting(
+        "local:",
+        "Search index: `local:` keeps a tantivy index in the data folder; `elasticsearch://user:password@host:9200,host2:9200/prefix?tls=1&ca=/path/ca.pem&shards=3` is a cluster, all but the host may be left out.",
+        secret=True,
+    )
     rpc: str = _setting(
         "local:", "Calls between services: `local:` in the process, `grpc://host:port` over the network."
     )

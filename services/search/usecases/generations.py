@@ -52,10 +52,12 @@ class Generations:
 
         Raises `Unavailable` when nobody can tell what there is: to be tried again.
         """
-        if self._opened:
-            return
+        if not self._opened:
+            self._open_all()
+
+    def _open_all(self) -> None:
         with self.lock:
-            if self._opened:
+            if self._opened:  # by another thread, while this one waited
                 return
             existing = self.engine.existing()  # before the database is asked: each is written there before it is made
             found = self._current()
@@ -197,7 +199,12 @@ class Generations:
     def suspect(self, index: Index, error: IndexDamaged) -> None:
         """A search failed: gives the index up when it is certainly damaged, else has its files compared first."""
         if error.certain:
-            self.give_up(index, error)
+            try:
+                self.give_up(index, error)
+            except (
+                Unavailable
+            ) as away:  # nobody can tell whether another process has made a new one: the next search asks
+                _log.warning("index.doubted", reason=away.message)
             return
         self._note(error)
         self.suspicions += 1

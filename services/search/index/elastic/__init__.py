@@ -93,6 +93,7 @@ class ElasticIndex:
 
         Durable when it returns. `fresh` makes no difference: the server compares versions.
         """
+        del fresh
         refused: dict[str, str] = {}
         for items in _in_bulks((one.id, lines(one, self._analysis)) for one in documents):
             refused |= self._server.bulk(f"{self._name}-write", items)

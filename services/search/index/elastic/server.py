@@ -24,6 +24,7 @@ _FIELD = "ASCOLTO_INDEX"
 _HOW = "write it as elasticsearch://user:password@host:9200/prefix?tls=1&ca=/path/to/ca.pem&shards=3"
 _PORT = 9200
 _SEARCH_S, _WRITE_S = 3.0, 30.0
+_AWAY_S = 1.0  # for so long nobody else waits in vain for a server that did not answer
 _WITHIN = "2s"  # a search that is not done by then is given up by the server
 _BUSY = frozenset({429, 502, 503, 504})
 _REFUSED = frozenset({401, 403})
@@ -49,6 +50,7 @@ class Server:
         except ValueError as error:
             raise Invalid(f"{_FIELD} cannot be read: {_HOW}.", field=_FIELD) from error
         self.name = ", ".join(f"{node.host}:{node.port}" for node in nodes)
+        self._away_until = 0.0
         self._transport = Elasticsearch(
             nodes,
             max_retries=len(nodes) - 1,  # another node at once; what comes after a pause is decided here
@@ -62,7 +64,8 @@ class Server:
         Raises `Unavailable` when the server is away or too busy, `IndexDamaged` for an index that is not there,
         `Internal` for what it refuses.
         """
-        status, answer = self._send(method, path, None if body is None else msgspec.json.encode(body), _WRITE_S)
+        timeout_s = _SEARCH_S if method == "GET" else _WRITE_S
+        status, answer = self._send(method, path, None if body is None else msgspec.json.encode(body), timeout_s)
         if status == 404 and missing is not None:
             return missing
         return self._checked(status, answer)
@@ -72,12 +75,13 @@ class Server:
 
         Raises `IndexDamaged` when the index is not there and `Unavailable` for all else: nobody's query is an error.
         """
+        if time.monotonic() < self._away_until:
+            raise Unavailable(f"The search index at {self.name} did not answer a moment ago.")
         lines: list[bytes] = []
-        header = msgspec.json.encode({"index": index, "allow_partial_search_results": False})
         for body in bodies:
-            lines += [header, msgspec.json.encode({"timeout": _WITHIN, **body})]
-        path = "/_msearch?search_type=dfs_query_then_fetch"
-        status, answer = self._send("POST", path, b"\n".join(lines) + b"\n", _SEARCH_S, ndjson=True)
+            header = {"index": index, "allow_partial_search_results": False, "search_type": _kind_of(body)}
+            lines += [msgspec.json.encode(header), msgspec.json.encode({"timeout": _WITHIN, **body})]
+        status, answer = self._send("POST", "/_msearch", b"\n".join(lines) + b"\n", _SEARCH_S, ndjson=True)
         found: list[dict[str, Any]] = []
         for one in self._checked(status, answer)["responses"]:
             if "error" in one:
@@ -127,6 +131,7 @@ class Server:
                 method, path, body=body, headers=headers, request_timeout=timeout_s
             )
         except TransportError as error:
+            self._away_until = time.monotonic() + _AWAY_S
             raise Unavailable(
                 f"The search index at {self.name} does not answer ({type(error).__name__}): is it up, and is {_FIELD} right?"
             ) from error
@@ -159,6 +164,11 @@ def _nodes(netloc: str, *, tls: bool, ca: str | None) -> list[NodeConfig]:
         scheme, trusted = ("https", ca) if tls else ("http", None)
         nodes.append(NodeConfig(scheme, name, port or _PORT, headers=headers, ca_certs=trusted))
     return nodes
+
+
+def _kind_of(body: Mapping[str, Any]) -> str:
+    """A score must be the same whatever shard a document is on: rare words are counted over all first."""
+    return "dfs_query_then_fetch" if "_score" in body.get("sort", ()) else "query_then_fetch"
 
 
 def _kind(answer: Mapping[str, Any]) -> str:

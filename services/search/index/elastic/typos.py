@@ -18,12 +18,12 @@ from services.search.index.spelling import MOST_SEEDS, plausible, variants
 
 Search = Callable[[Sequence[dict[str, Any]]], list[dict[str, Any]]]
 _FETCHED, _MOST_FOUND = 12, 24
-_REMEMBERED, _STALE_S = 1000, 2.0
+_REMEMBERED, _STALE_S, _LONGEST_S = 1000, 1.0, 10.0
 _ANY_COUNT = 1_000_000_000
 
 
 class Spellings:
-    """Finds and remembers spellings for two seconds, or until the next commit of this process."""
+    """Finds and remembers spellings: for a second, or ten while this process commits nothing."""
 
     def __init__(self, search: Search, analysis: Analysis) -> None:
         self._search, self._analysis = search, analysis
@@ -50,7 +50,9 @@ class Spellings:
 
     def _fresh(self, word: str, now: float) -> bool:
         known = self._known.get(word)
-        return known is not None and known[1] == self.commits and now - known[0] < _STALE_S
+        if known is None:
+            return False
+        return now - known[0] < (_LONGEST_S if known[1] == self.commits else _STALE_S)
 
     def _find(self, unknown: list[str]) -> list[list[Variant]]:
         answers = self._search([body for word in unknown for body in (self._own(word), self._inflected(word))])
