@@ -1,6 +1,6 @@
 """Elasticsearch keeps what the local index keeps: its contract, the order of arrival, what people get from a search."""
 
-# ruff: noqa: F401 (pytest collects the tests that are imported, with the fixtures of this module)
+# ruff: noqa: F401, F811 (pytest collects the tests that are imported, with the fixtures of this module)
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ all the rest of indexing.
 from __future__ import annotations
 
 import base64
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -36,7 +37,7 @@ _log = log.logger("search")
 class Server:
     """A cluster behind the setting's URL. Safe from any thread. Raises `Invalid` when the URL cannot be read."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, pauses_s: Sequence[float] = _PAUSES_S) -> None:
         parts = urlsplit(url)
         options = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
         if unknown := options.keys() - {"tls", "ca", "shards"}:
@@ -50,13 +51,10 @@ class Server:
         except ValueError as error:
             raise Invalid(f"{_FIELD} cannot be read: {_HOW}.", field=_FIELD) from error
         self.name = ", ".join(f"{node.host}:{node.port}" for node in nodes)
-        self._away_until = 0.0
-        self._transport = Elasticsearch(
-            nodes,
-            max_retries=len(nodes) - 1,  # another node at once; what comes after a pause is decided here
-            retry_on_status=(502, 503, 504),
-            retry_on_timeout=False,
-        ).transport
+        self._away_until, self._pauses_s = 0.0, pauses_s
+        self._others = len(nodes) - 1
+        self._transport = Elasticsearch(nodes).transport
+        logging.getLogger("elastic_transport").setLevel(logging.ERROR)  # it warns with tracebacks; we say it in a line
 
     def ask(self, method: str, path: str, body: object = None, *, missing: object = None) -> Any:
         """The answer's JSON; `missing` (when given) for 404.
@@ -108,7 +106,7 @@ class Server:
         refused: dict[str, str] = {}
         waiting = list(items)
         path = f"/{target}/_bulk?require_alias=true&filter_path=errors,items.*.status,items.*.error"
-        for pause_s in (*_PAUSES_S, None):
+        for pause_s in (*self._pauses_s, None):
             body = b"".join(lines for _, lines in waiting)
             status, answer = self._send("POST", path, body, _WRITE_S, ndjson=True)
             if status not in _BUSY:
@@ -128,7 +126,14 @@ class Server:
             headers["content-type"] = "application/x-ndjson" if ndjson else "application/json"
         try:
             meta, answer = self._transport.perform_request(
-                method, path, body=body, headers=headers, request_timeout=timeout_s
+                method,
+                path,
+                body=body,
+                headers=headers,
+                request_timeout=timeout_s,
+                max_retries=self._others,  # another node at once; what comes after a pause is decided here
+                retry_on_status=(502, 503, 504),
+                retry_on_timeout=False,
             )
         except TransportError as error:
             self._away_until = time.monotonic() + _AWAY_S
