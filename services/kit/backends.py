@@ -35,7 +35,8 @@ BACKENDS: Mapping[tuple[str, str], str] = {
     ("rpc", "local"): "services.kit.rpc.local:LocalCalls",
     ("rpc", "grpc"): "services.kit.rpc.network:NetworkCalls",
     ("rpc", "grpcs"): "services.kit.rpc.network:NetworkCalls",
-    ("index", "local"): "services.search.index.local:LocalIndex",
+    ("index", "local"): "services.search.index.local:LocalEngine",
+    ("index", "elasticsearch"): "services.search.index.elastic:ElasticEngine",
 }
 
 

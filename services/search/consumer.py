@@ -21,7 +21,7 @@ from services.kit.blobs import Blobs
 from services.kit.bus import Log, Record
 from services.kit.clock import Clock
 from services.kit.deadletters import NEWER_SCHEMA, park, reason_of
-from services.kit.errors import AscoltoError, RateLimited, Unavailable
+from services.kit.errors import AscoltoError, Internal, RateLimited, Unavailable
 from services.kit.ids import made_at
 from services.kit.inbox import Place, without_erased
 from services.kit.uow import Database, Uow, chunks
@@ -165,6 +165,7 @@ class Indexer:
 
     def _apply(self, batch: dict[Place, list[Record]]) -> None:
         changes: list[Change] = []
+        of: dict[str, Record] = {}
         parked: Parked = []
         for place, records in batch.items():
             for record in self._not_erased(records):
@@ -172,18 +173,23 @@ class Indexer:
                     parked.append((record, (NEWER_SCHEMA, "This version does not know the kind.")))
                     continue
                 try:
-                    changes += wire.changes(record, self._blobs)
+                    made = wire.changes(record, self._blobs)
                 except _AWAY:
                     raise
                 except (AscoltoError, DecodeError, ValueError, TypeError, KeyError) as error:
                     parked.append((record, reason_of(error)))
+                    continue
+                changes += made
+                of.update((change.document.id, record) for change in made if change.document is not None)
         doubted, self._doubted = self._doubted, dict.fromkeys(self._next, _BATCH)  # until this batch is stored
         with self._generations.lock:
+            self._generations.refresh()
             with self._database.read() as reader:
                 work = index_changes(reader, changes, self._generations.sources)
             if any(doubted.get(place) for place in batch):
                 work.fresh.clear()
-            self._generations.write(work)
+            refused = self._generations.write(work)
+            parked += [(of[id_], (Internal.kind, reason)) for id_, reason in refused.items() if id_ in of]
             self._store(batch, work, parked)
         self._doubted = {place: left - len(batch.get(place, ())) for place, left in doubted.items() if left > 0}
         for record, reason in parked:
@@ -207,6 +213,7 @@ class Indexer:
 
         for part in chunks(work.versions, _ROWS):
             self._database.write(partial(_put, part))
+        self._generations.settle(work)
         self._database.write(write)
         self._next.update(following)
         crash.point("search.consume.after_commit")

@@ -19,7 +19,7 @@ STDLIB_AND_ERRORS = {"services.kit.errors"}
 ONE_PLACE = {
     "tweepy": {"services/social/x.py", "services/intake/x.py"},
     "kafka": {"services/kit/bus/kafka.py"},
-    "elasticsearch": {"services/search/index/elastic.py"},
+    "elasticsearch": {"services/search/index/elastic/server.py"},
     "tantivy": None,  # below search/index
 }
 

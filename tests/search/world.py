@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from copy import copy
 from pathlib import Path
 
 from google.protobuf.message import Message
@@ -17,13 +18,13 @@ from services.kit.clock import ManualClock
 from services.kit.db.sqlite import SqliteDatabase
 from services.kit.errors import Unavailable
 from services.kit.ids import new_id
+from services.kit.leases import Leases
 from services.kit.principal import Person
 from services.search import wire
 from services.search.consumer import Indexer
 from services.search.domain.document import Document, add_facts
-from services.search.index.local import LocalIndex
-from services.search.index.local.schema import VERSION
-from services.search.ports import Page
+from services.search.index.local import LocalEngine
+from services.search.ports import Engine, Page
 from services.search.usecases.find import Answer, Finder, Question
 from services.search.usecases.generations import Generations
 from services.search.usecases.rebuild import Rebuilder
@@ -35,7 +36,8 @@ PERSON = Person("usr_1", permissions=frozenset({"search:read", "tickets:read"}))
 class MemoryLog:
     """A log that keeps what it is given in the order it is given."""
 
-    def __init__(self) -> None:
+    def __init__(self, partition: int = 0) -> None:
+        self.partition = partition
         self.records: dict[str, list[Record]] = {topic: [] for topic in wire.CONSUMES}
 
     def append(self, topic: str, message: Message, *, kind: str = "", data: bytes = b"") -> None:
@@ -43,10 +45,12 @@ class MemoryLog:
         event_id = new_id("evt")
         envelope = Envelope(event_id=event_id, kind=kind, payload=message.SerializeToString())
         records = self.records[topic]
-        records.append(Record(topic, 0, len(records), "k", kind, event_id, data or envelope.SerializeToString()))
+        records.append(
+            Record(topic, self.partition, len(records), "k", kind, event_id, data or envelope.SerializeToString())
+        )
 
     def partitions(self, topic: str) -> Sequence[int]:
-        return (0,)
+        return (self.partition,)
 
     def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Record]:
         return self.records[topic][offset : offset + limit]
@@ -140,8 +144,9 @@ class Owner:
 class World:
     """Search with its owner, driven by hand."""
 
-    def __init__(self, folder: Path, template: Path) -> None:
+    def __init__(self, folder: Path, template: Path, engine: Engine | None = None) -> None:
         self.folder = folder
+        self.engine = engine or LocalEngine("local:", folder / "search")
         shutil.copy(template, folder / "search.db")
         self.clock = ManualClock()
         self.blobs = FolderBlobs(folder / "blobs")
@@ -151,11 +156,21 @@ class World:
 
     def start(self) -> None:
         self.database: SqliteDatabase = make_database(self.folder, "search", clock=self.clock, budget_s=1.0)
-        self.generations = Generations(
-            self.database, self.folder / "search", LocalIndex, schema=VERSION, clock=self.clock
-        )
+        self._begin("search")
+
+    def beside(self, engine: Engine | None = None) -> World:
+        """A second process over the same databases and index, which reads a partition of its own."""
+        other = copy(self)
+        other.engine, other.log = engine or self.engine, MemoryLog(self.log.partition + 1)
+        other._begin(f"search-{other.log.partition}")
+        return other
+
+    def _begin(self, holder: str) -> None:
+        self.generations = Generations(self.database, self.engine, clock=self.clock)
         self.indexer = Indexer(self.generations, self.database, self.log, self.blobs, clock=self.clock)
-        self.rebuilder = Rebuilder(self.generations, self.owner, self.database)
+        self.rebuilder = Rebuilder(
+            self.generations, self.owner, self.database, Leases(self.database, clock=self.clock), holder
+        )
         self.finder = Finder(self.generations, self.owner)
 
     def stop(self) -> None:
