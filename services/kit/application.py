@@ -10,6 +10,7 @@ import gc
 import shutil
 import sys
 from collections.abc import Mapping
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -20,7 +21,7 @@ from services.kit import log
 from services.kit.apart import Apart
 from services.kit.app import Check, Service, Worker
 from services.kit.backends import SERVICES, Parts, load
-from services.kit.bus.local import LocalLog
+from services.kit.bus import Duties, Log
 from services.kit.clock import Clock, SystemClock
 from services.kit.config import HostPort, Settings
 from services.kit.consume import Consumer
@@ -31,7 +32,7 @@ from services.kit.errors import Invalid, Unavailable
 from services.kit.http import Dispatcher, HttpServer
 from services.kit.leases import Leases
 from services.kit.operations import OperationsServicer
-from services.kit.prune import Pruner
+from services.kit.prune import InboxPruner, PruneWorker
 from services.kit.rpc import network
 from services.kit.rpc.guard import Guard, call_counter
 from services.kit.rpc.local import LocalServer
@@ -39,6 +40,7 @@ from services.kit.runner import FolderLock, Runner
 from services.kit.secrets import Keys, SecretBox
 from services.kit.spool import Spool
 from services.kit.uow import Database
+from services.kit.wakes import Wakes
 
 if TYPE_CHECKING:
     import grpc
@@ -68,12 +70,12 @@ class Application:
                 collector(registry=self.metrics)
             self.keys = Keys.open(settings.data)
             self._paths = {name: _sqlite_path(settings, name) for name in SERVICES}
-            self.bus = LocalLog(self._paths)
-            load("bus", settings.bus)
+            self.wakes = Wakes()
             self.databases: dict[str, Database] = {
-                name: load("database", "sqlite:")(path, name, clock=self.clock, notify=self.bus.notify)
+                name: load("database", "sqlite:")(path, name, clock=self.clock, notify=self.wakes.notify)
                 for name, path in self._paths.items()
             }
+            self.bus: Log = load("bus", settings.bus).open(settings.bus, databases=self.databases, wakes=self.wakes)
             calls = call_counter(self.metrics)
             self._consume_metrics = ConsumeMetrics(self.metrics)
             make = load("rpc", settings.rpc)
@@ -110,6 +112,7 @@ class Application:
             settings=self.settings,
             database=database,
             log=self.bus,
+            wakes=self.wakes,
             blobs=self.blobs,
             clock=self.clock,
             secrets=SecretBox(self.keys),
@@ -154,7 +157,7 @@ class Application:
         for name in self.services.keys() - {service.name}:
             self.listen(name, apart.address(name))
         self.channels[service.name] = apart.connect()
-        self.bus.listeners.append(apart.wake)
+        self.wakes.listeners.append(apart.wake)
         ProcessCollector(namespace=f"ascolto_{service.name}", pid=apart.pid, registry=self.metrics)
         self._apart.append(apart)
 
@@ -193,12 +196,16 @@ class Application:
             for name, one in self.databases.items()
             if name in self.services and not self.services[name].process
         }
-        workers.append(
-            Pruner(owned, self.bus, self.consumers, settings=self.settings, clock=self.clock, metrics=self.metrics)
-        )
+        retention = timedelta(days=self.settings.retention_days)
+        inbox = InboxPruner(owned, clock=self.clock, retention=retention)
+        workers.append(PruneWorker("prune-inbox", owned, inbox.prune, clock=self.clock))
+        workers += self.bus.workers(Duties(owned, self.wakes, self.clock, retention, self.metrics, self._groups()))
         workers += self._apart  # last: what a wrong setting stops has then stopped the start
         self._runner = Runner(list(self.services.values()), workers)
         self._runner.start()
+
+    def _groups(self) -> set[tuple[str, str]]:
+        return {(one.consumption.group, one.consumption.topic) for each in self.consumers.values() for one in each}
 
     @property
     def running(self) -> bool:
@@ -225,6 +232,7 @@ class Application:
             apart.close()
         for server in self._listening:
             server.stop(None)
+        self.bus.close()
         for database in self.databases.values():
             database.close()
         self.egress.close()
