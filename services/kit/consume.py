@@ -126,7 +126,7 @@ class Consumer:
                     continue
                 except _AWAY as error:
                     self._pause(error)
-                    self._rest(pause, stop)
+                    stop.wait(pause)
                     pause = min(pause * 2, _LONGEST_PAUSE_S)
                     continue
                 except Exception as error:
@@ -134,15 +134,9 @@ class Consumer:
                     raise
                 pause, self._paused = _FIRST_PAUSE_S, ""
                 if handled:
-                    self._rest(self._rest_s(handled, took_s), stop)
+                    stop.wait(self._rest_s(handled, took_s))
         finally:
             self.close()
-
-    def _rest(self, seconds: float, stop: threading.Event) -> None:
-        if self._reading is None:
-            stop.wait(seconds)
-        else:
-            self._reading.rest(seconds, stop)
 
     def _rest_s(self, handled: int, took_s: float) -> float:
         """How long to leave the processor to others, the edge above all.

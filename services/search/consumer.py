@@ -95,10 +95,7 @@ class Indexer:
                     self.paused = reason_of(error)[1]
                     self._most = max(_LEAST_BATCH, self._most // 2)  # it may have been more than its time allows
                     _log.warning("index.paused", reason=self.paused)
-                    if self._reading is None:
-                        stop.wait(pause)
-                    else:
-                        self._reading.rest(pause, stop)
+                    stop.wait(pause)
                     pause = min(pause * 2, _LONGEST_PAUSE_S)
                     continue
                 pause, self.paused = _PAUSE_S, ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
@@ -87,9 +86,6 @@ class MemoryReading:
 
     def rewind(self, parts: Collection[Part]) -> None:
         self.next.update(self.positions(parts))
-
-    def rest(self, seconds: float, stop: threading.Event) -> None:
-        stop.wait(seconds)
 
     def close(self) -> None:
         return

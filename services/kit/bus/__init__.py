@@ -6,13 +6,13 @@ whenever a part comes into this reader's hands.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ascolto.common.v1.envelope_pb2 import Envelope
+from services.kit.errors import Internal
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -46,12 +46,24 @@ class Part(NamedTuple):
     topic: str
     partition: int
 
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}"
+
 
 class Bounds(NamedTuple):
     """What a part holds: nothing below `begin`, where a new group starts; the next record gets `end`, at least."""
 
     begin: int
     end: int
+
+    def check(self, part: Part, offset: int) -> None:
+        """Raises `Internal` for a position outside the part: what lies between was never read, or it is another log."""
+        if offset < self.begin:
+            raise Internal(
+                f"Records {offset} to {self.begin - 1} of {part} are pruned and were never read by this group."
+            )
+        if offset > self.end:
+            raise Internal(f"Position {offset} of {part} lies beyond the log's end {self.end}: is this another log?")
 
 
 Positions = Callable[[Collection[Part]], Mapping[Part, int]]
@@ -71,10 +83,6 @@ class Reading(Protocol):
 
     def rewind(self, parts: Collection[Part]) -> None:
         """What was polled of these is not applied: their positions are asked for again before the next poll."""
-        ...
-
-    def rest(self, seconds: float, stop: threading.Event) -> None:
-        """Waits, or until `stop`, without reading and without giving up a part."""
         ...
 
     def close(self) -> None:

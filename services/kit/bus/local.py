@@ -88,10 +88,6 @@ class LocalReading:
         """Asks for these positions before the next poll."""
         self._rewound.update(parts)
 
-    def rest(self, seconds: float, stop: threading.Event) -> None:
-        """Waits."""
-        stop.wait(seconds)
-
     def close(self) -> None:
         """There is nothing to give up."""
 
@@ -150,16 +146,14 @@ class LocalLog:
         with self._connection(self._producer(topic)) as connection:
             floor = self._floor(connection, topic)
             if offset < floor:
-                raise Internal(
-                    f"Records {offset} to {floor - 1} of {topic} are pruned and were never read by this group."
-                )
+                Bounds(floor, offset).check(Part(topic, partition), offset)
             if limit > 1:
                 count, size = connection.execute(_WEIGHT, (topic, offset, limit)).fetchone()
                 if size and size > _BATCH_BYTES:
                     limit = max(1, count * _BATCH_BYTES // size)
             heads, data = connection.execute(_READ, (topic, offset, limit)).fetchone()
-            if data is None and offset > (end := self._end(connection)):
-                raise Internal(f"Position {offset} of {topic} lies beyond the log's end {end}: is this another log?")
+            if data is None:
+                Bounds(floor, self._end(connection)).check(Part(topic, partition), offset)
         return _records(topic, partition, json.loads(heads), data or b"")
 
     def begin(self, topic: str) -> int:
