@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from services.kit.uow import Database, Uow
     from services.kit.wakes import Wakes
 
-_ANSWER_MS = 5000
+_ANSWER_MS = 10_000
 _LOOK_MS = 100
 
 

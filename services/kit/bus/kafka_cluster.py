@@ -47,7 +47,7 @@ class Cluster:
         """What every client is made with. Nobody makes a topic by asking for it: it would have one partition."""
         return {
             "bootstrap_servers": list(self.servers),
-            "bootstrap_timeout_ms": 3000,
+            "bootstrap_timeout_ms": _ANSWER_MS,
             "request_timeout_ms": _ANSWER_MS,
             "reconnect_backoff_max_ms": 1000,
             "client_id": "ascolto",

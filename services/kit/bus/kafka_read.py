@@ -33,6 +33,7 @@ _LOOK_MS = 100  # how long a partition just taken over may wait for its position
 _KEEP_MS = 20
 _MONITOR_S = 5.0
 _SESSION_MS = 10_000  # who is killed is missed for so long; who leaves, not at all
+_HEARTBEAT_MS = 500  # how soon a member hears that another came or went: most of the stop
 _POLL_MS = 60_000  # who is stuck longer loses its partitions; ten times the longest batch and pause
 
 
@@ -65,6 +66,7 @@ class KafkaReading:
                 auto_offset_reset="none",
                 partition_assignment_strategy=[RangePartitionAssignor],
                 session_timeout_ms=_SESSION_MS,
+                heartbeat_interval_ms=_HEARTBEAT_MS,
                 max_poll_interval_ms=_POLL_MS,
             )
             if group:
