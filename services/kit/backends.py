@@ -24,6 +24,7 @@ from services.kit.errors import Invalid
 from services.kit.leases import Leases
 from services.kit.secrets import Keys, SecretBox
 from services.kit.uow import Database
+from services.kit.wakes import Wakes
 
 SERVICES = ("intake", "tickets", "social", "search", "desk")
 COPIES = frozenset({"search"})  # hold nothing of their own: built anew from the others, and left out of backups
@@ -31,6 +32,7 @@ COPIES = frozenset({"search"})  # hold nothing of their own: built anew from the
 BACKENDS: Mapping[tuple[str, str], str] = {
     ("database", "sqlite"): "services.kit.db.sqlite:SqliteDatabase",
     ("bus", "local"): "services.kit.bus.local:LocalLog",
+    ("bus", "kafka"): "services.kit.bus.kafka:KafkaLog",
     ("blobs", "local"): "services.kit.blobs:FolderBlobs",
     ("rpc", "local"): "services.kit.rpc.local:LocalCalls",
     ("rpc", "grpc"): "services.kit.rpc.network:NetworkCalls",
@@ -62,6 +64,7 @@ class Parts:
     settings: Settings
     database: Database
     log: Log
+    wakes: Wakes
     blobs: Blobs
     clock: Clock
     secrets: SecretBox

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
@@ -38,8 +37,7 @@ def build(parts: Parts, owners: Owners | None = None) -> Service:
     engine = load("index", parts.settings.index)(parts.settings.index, parts.data / "search")
     generations = Generations(parts.database, engine, clock=parts.clock)
     indexer = Indexer(generations, parts.database, parts.log, parts.blobs, clock=parts.clock)
-    holder = f"{socket.gethostname()}:{parts.data.absolute()}"  # after a crash its own lease is taken at once
-    rebuilder = Rebuilder(generations, owners, parts.database, parts.leases, holder)
+    rebuilder = Rebuilder(generations, owners, parts.database, parts.leases, parts.instance)
     rpc = SearchRpc(Finder(generations, owners), generations, indexer, rebuilder, clock=parts.clock)
     parts.metrics.register(Figures(rpc.status))
 

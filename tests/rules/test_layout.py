@@ -18,7 +18,7 @@ PROTO_ROLES = {"wire", "rpc", "consumer", "clients", "app"}  # `app` hands the s
 STDLIB_AND_ERRORS = {"services.kit.errors"}
 ONE_PLACE = {
     "tweepy": {"services/social/x.py", "services/intake/x.py"},
-    "kafka": {"services/kit/bus/kafka.py"},
+    "kafka": {f"services/kit/bus/kafka{part}.py" for part in ("", "_cluster", "_publish", "_read", "_topics")},
     "elasticsearch": {"services/search/index/elastic/server.py"},
     "tantivy": None,  # below search/index
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from copy import copy
 from pathlib import Path
 
@@ -12,8 +12,9 @@ from google.protobuf.message import Message
 from ascolto.common.v1.envelope_pb2 import Envelope
 from ascolto.tickets.v1 import events_pb2 as pb
 from services.kit import topics
+from services.kit.app import Worker
 from services.kit.blobs import FolderBlobs
-from services.kit.bus import Record
+from services.kit.bus import Bounds, Part, Positions, Record
 from services.kit.clock import ManualClock
 from services.kit.db.sqlite import SqliteDatabase
 from services.kit.errors import Unavailable
@@ -49,25 +50,48 @@ class MemoryLog:
             Record(topic, self.partition, len(records), "k", kind, event_id, data or envelope.SerializeToString())
         )
 
-    def partitions(self, topic: str) -> Sequence[int]:
-        return (self.partition,)
+    def bounds(self, topic: str) -> dict[Part, Bounds]:
+        return {Part(topic, self.partition): Bounds(0, len(self.records[topic]))}
 
     def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Record]:
         return self.records[topic][offset : offset + limit]
 
-    def end(self, topic: str, partition: int) -> int:
-        return len(self.records[topic])
+    def join(self, group: str, topics_: Sequence[str], positions: Positions) -> MemoryReading:
+        return MemoryReading(self, topics_, positions)
 
-    def begin(self, topic: str, partition: int) -> int:
-        return 0
+    def follow(self, topics_: Sequence[str], moment: object) -> MemoryReading:
+        return MemoryReading(self, topics_, lambda parts: dict.fromkeys(parts, 0))
 
-    def since(self, topic: str, partition: int, moment: object) -> int:
-        return 0
+    def copy_parked(self, uow: object, records: object) -> None:
+        return
 
-    def wait(self, topics_: Sequence[str], seen: int, timeout_s: float) -> int:
-        return seen
+    def workers(self, duties: object) -> list[Worker]:
+        return []
 
     def ping(self) -> None:
+        return
+
+    def close(self) -> None:
+        return
+
+
+class MemoryReading:
+    """Reads all of it, and never waits."""
+
+    def __init__(self, log: MemoryLog, topics_: Sequence[str], positions: Positions) -> None:
+        self.log, self.positions = log, positions
+        self.next = dict(positions([Part(topic, log.partition) for topic in topics_]))
+
+    def poll(self, limit: int, timeout_s: float) -> dict[Part, list[Record]]:
+        read = {part: self.log.read(*part, position, limit) for part, position in self.next.items()}
+        found = {part: records for part, records in read.items() if records}
+        self.next |= {part: records[-1].offset + 1 for part, records in found.items()}
+        return found
+
+    def rewind(self, parts: Collection[Part]) -> None:
+        self.next.update(self.positions(parts))
+
+    def close(self) -> None:
         return
 
 
