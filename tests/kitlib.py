@@ -151,7 +151,7 @@ def make_parts(
         "metrics": CollectorRegistry(),
         "channels": {},
         "data": folder,
-        "leases": Leases(database, clock=clock),
+        "leases": Leases(database),
         "egress": Egress(),
     }
     return Parts(**parts | overrides)

@@ -117,7 +117,7 @@ class Application:
             metrics=self.metrics,
             channels=self.channels,
             data=self.settings.data,
-            leases=Leases(database, clock=self.clock),
+            leases=Leases(database),
             egress=self.egress,
         )
 

@@ -30,6 +30,7 @@ COPIES = frozenset({"search"})  # hold nothing of their own: built anew from the
 
 BACKENDS: Mapping[tuple[str, str], str] = {
     ("database", "sqlite"): "services.kit.db.sqlite:SqliteDatabase",
+    ("database", "postgresql"): "services.kit.db.postgres:PostgresDatabase",
     ("bus", "local"): "services.kit.bus.local:LocalLog",
     ("blobs", "local"): "services.kit.blobs:FolderBlobs",
     ("rpc", "local"): "services.kit.rpc.local:LocalServer",

@@ -84,7 +84,7 @@ class Pruner:
             name: ServicePruner(name, database, event_log, declared=declared, clock=clock, retention=retention, age=age)
             for name, database in databases.items()
         }
-        self._leases = {name: Leases(database, clock=clock) for name, database in databases.items()}
+        self._leases = {name: Leases(database) for name, database in databases.items()}
 
     def run(self, stop: threading.Event) -> None:
         """Prunes each ten minutes, what it holds the lease of."""

@@ -100,8 +100,12 @@ class Uow(Reader, Protocol):
         """
         ...
 
-    def next_revs(self, count: int = 1) -> range:
-        """Draws `count` consecutive revisions from the database's one sequence. Draw after the locks."""
+    def next_revs(self, count: int = 1) -> Sequence[int]:
+        """Draws `count` revisions, ascending, from the database's one sequence. Draw after the locks."""
+        ...
+
+    def now_us(self) -> int:
+        """The hour of the database's clock, the only one all processes share, in microseconds since 1970 UTC."""
         ...
 
     def emit(self, *events: Event) -> None:

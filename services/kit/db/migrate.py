@@ -55,7 +55,7 @@ def migrate_sqlite(path: Path, folder: Path) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     with engine.connect() as connection:
-        _upgrade(connection, folder)
+        upgrade(connection, folder)
     engine.dispose()
 
 
@@ -72,7 +72,8 @@ def _revision(path: Path) -> str:
         connection.close()
 
 
-def _upgrade(connection: Connection, folder: Path) -> None:
+def upgrade(connection: Connection, folder: Path) -> None:
+    """Runs what is missing on an open connection, each migration in a transaction."""
     from alembic.config import Config
     from alembic.runtime.environment import EnvironmentContext
     from alembic.script import ScriptDirectory
