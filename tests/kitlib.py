@@ -154,7 +154,7 @@ def make_parts(
         "channels": {},
         "data": folder,
         "instance": f"test:{folder}",
-        "leases": Leases(database, clock=clock),
+        "leases": Leases(database),
         "egress": Egress(),
     }
     return Parts(**parts | overrides)

@@ -178,7 +178,7 @@ class Application:
             channels=self.channels,
             data=self.folder,
             instance=self.instance,
-            leases=Leases(database, clock=self.clock),
+            leases=Leases(database),
             egress=self.egress,
         )
 
@@ -259,7 +259,9 @@ class Application:
         }
         retention = timedelta(days=self.settings.retention_days)
         inbox = InboxPruner(owned, clock=self.clock, retention=retention)
-        workers.append(PruneWorker("prune-inbox", owned, inbox.prune, clock=self.clock, holder=self.instance))
+        workers.append(PruneWorker("prune-inbox", owned, inbox.prune, holder=self.instance))
+        for database in owned.values():
+            workers += database.workers(self.wakes.notify)
         workers += self.bus.workers(
             Duties(owned, self.wakes, self.clock, self.instance, retention, self.metrics, self._groups())
         )

@@ -32,12 +32,10 @@ Prune = Callable[[str, threading.Event], object]
 class PruneWorker:
     """Prunes every database of a process each ten minutes, each under a lease of its own."""
 
-    def __init__(
-        self, name: str, databases: Mapping[str, Database], prune: Prune, *, clock: Clock, holder: str
-    ) -> None:
+    def __init__(self, name: str, databases: Mapping[str, Database], prune: Prune, *, holder: str) -> None:
         self.name = name
         self._prune, self._begun, self._holder = prune, False, holder
-        self._leases = {service: Leases(database, clock=clock) for service, database in databases.items()}
+        self._leases = {service: Leases(database) for service, database in databases.items()}
 
     def run(self, stop: threading.Event) -> None:
         """Prunes what it holds the lease of."""

@@ -124,7 +124,7 @@ class Relay:
     ) -> None:
         self.service, self.name = service, f"relay-{service}"
         self._database, self._publisher, self._wakes, self._clock = database, publisher, wakes, clock
-        self._leases = Leases(database, clock=clock)
+        self._leases = Leases(database)
         self._holder = f"{socket.gethostname()}-{os.getpid()}-{new_id('rel')}"
         self._topics = [topic for topic, owner in PRODUCERS.items() if owner == service]
         self._events = log.logger(service)

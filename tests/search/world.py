@@ -192,9 +192,7 @@ class World:
     def _begin(self, holder: str) -> None:
         self.generations = Generations(self.database, self.engine, clock=self.clock)
         self.indexer = Indexer(self.generations, self.database, self.log, self.blobs, clock=self.clock)
-        self.rebuilder = Rebuilder(
-            self.generations, self.owner, self.database, Leases(self.database, clock=self.clock), holder
-        )
+        self.rebuilder = Rebuilder(self.generations, self.owner, self.database, Leases(self.database), holder)
         self.finder = Finder(self.generations, self.owner)
 
     def stop(self) -> None:

@@ -44,9 +44,7 @@ class OutboxPruner:
 
     def run(self, stop: threading.Event) -> None:
         """Prunes until `stop`."""
-        PruneWorker(
-            self.name, self._duties.databases, self.prune, clock=self._duties.clock, holder=self._duties.holder
-        ).run(stop)
+        PruneWorker(self.name, self._duties.databases, self.prune, holder=self._duties.holder).run(stop)
 
     def prune(self, service: str, stop: threading.Event | None = None) -> int:
         """One pass over the topics of one service, in small transactions behind everybody else's; returns how many rows went."""

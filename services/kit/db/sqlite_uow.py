@@ -98,10 +98,13 @@ class SqliteUow:
         self._drawn = True
         return range(first, first + count)
 
+    def now_us(self) -> int:
+        """The hour: of the process, as there is one."""
+        return int(self._clock.now().timestamp() * 1_000_000)
+
     def emit(self, *events: Event) -> None:
         """Queues events for the outbox."""
-        now_us = int(self._clock.now().timestamp() * 1_000_000)
-        self._pending += outbox_rows(events, self._service, now_us)
+        self._pending += outbox_rows(events, self._service, self.now_us())
 
     def keep(self) -> None:
         """The function succeeded: its events go with the group."""
