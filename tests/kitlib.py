@@ -15,6 +15,7 @@ from services.kit.bus.local import LocalLog
 from services.kit.clock import Clock, ManualClock
 from services.kit.consume import Consumer
 from services.kit.db.sqlite import Limits, SqliteDatabase
+from services.kit.wakes import Wakes
 
 if TYPE_CHECKING:
     from services.kit.backends import Parts
@@ -84,7 +85,7 @@ def make_database(
         service,
         clock=clock or ManualClock(),
         migrations=migrations,
-        notify=log.notify if log else None,
+        notify=log.wakes.notify if log else None,
         limits=Limits(**{"strict": True, "budget_s": 0.05} | limits),  # 20 ms on a machine that is not shared
     )
     database.migrate()
@@ -98,7 +99,7 @@ def make_kit_database(folder: Path, service: str, **more: Any) -> SqliteDatabase
 
 def make_log(folder: Path) -> LocalLog:
     """The log over every service's file in `folder`."""
-    return LocalLog({service: folder / f"{service}.db" for service in SERVICES})
+    return LocalLog({service: folder / f"{service}.db" for service in SERVICES}, wakes=Wakes())
 
 
 def make_consumers(services: Iterable[Service], log: LocalLog, clock: Clock) -> list[Consumer]:
@@ -144,6 +145,7 @@ def make_parts(
         "settings": settings,
         "database": database,
         "log": log,
+        "wakes": log.wakes,
         "blobs": FolderBlobs(folder / "blobs"),
         "clock": clock,
         "secrets": SecretBox(keys),
@@ -152,7 +154,7 @@ def make_parts(
         "channels": {},
         "data": folder,
         "instance": f"test:{folder}",
-        "leases": Leases(database, clock=clock),
+        "leases": Leases(database),
         "egress": Egress(),
     }
     return Parts(**parts | overrides)

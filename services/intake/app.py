@@ -130,7 +130,7 @@ def _workers(
         sending.Sender(
             name=f"intake-sender-{number}",
             database=parts.database,
-            bus=parts.log,
+            wakes=parts.wakes,
             blobs=parts.blobs,
             clock=parts.clock,
             directory=directory,

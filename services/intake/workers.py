@@ -32,7 +32,7 @@ class PendingParser:
 
     name = "intake-pending"
 
-    def __init__(  # noqa: PLR0913 (what parsing later needs)
+    def __init__(
         self, replayer: Replayer, database: Database, leases: Leases, clock: Clock, acceptor: Acceptor, holder: str
     ) -> None:
         self._acceptor, self._holder = acceptor, holder
@@ -48,7 +48,11 @@ class PendingParser:
             now_us = int(self._clock.now().timestamp() * 1_000_000)
             with self._database.read() as reader:
                 due_us = inbound_store.next_pending_us(reader)
-            if not due_us or due_us > now_us or self._leases.take("intake.pending", self._holder, seconds=_LEASE_S) is None:
+            if (
+                not due_us
+                or due_us > now_us
+                or self._leases.take("intake.pending", self._holder, seconds=_LEASE_S) is None
+            ):
                 stop.wait(_LOOK_S)
                 continue
             self._replayer.parse_pending(now_us)
@@ -118,7 +122,7 @@ class Listeners:
 
     name = "intake-listeners"
 
-    def __init__(  # noqa: PLR0913 (what listening needs)
+    def __init__(
         self, database: Database, directory: Directory, door: Door, leases: Leases, clock: Clock, holder: str
     ) -> None:
         self._database, self._directory, self._door = database, directory, door

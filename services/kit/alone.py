@@ -44,6 +44,6 @@ def _obey(app: Application, folder: Path) -> None:
     while said := os.read(0, 65536):
         if END in said:
             return
-        app.bus.notify(topics)
+        app.wakes.notify(topics)
     shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)  # killed: whatever is under way is as safe as after a power cut, and the next start must not wait

@@ -13,6 +13,7 @@ import socket
 import sys
 import threading
 from collections.abc import Collection, Mapping
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -23,6 +24,7 @@ from services.kit import log
 from services.kit.apart import Apart
 from services.kit.app import Check, Service, Worker
 from services.kit.backends import SERVICES, Parts, load
+from services.kit.bus import Duties, Log
 from services.kit.clock import Clock, SystemClock
 from services.kit.config import HostPort, Settings
 from services.kit.consume import Consumer
@@ -33,7 +35,7 @@ from services.kit.errors import RateLimited, Unavailable
 from services.kit.http import Dispatcher, HttpServer
 from services.kit.leases import Leases
 from services.kit.operations import OperationsServicer
-from services.kit.prune import Pruner
+from services.kit.prune import InboxPruner, PruneWorker
 from services.kit.rpc import network
 from services.kit.rpc.guard import Guard, call_counter
 from services.kit.rpc.local import LocalServer
@@ -41,6 +43,7 @@ from services.kit.runner import FolderLock, Runner
 from services.kit.secrets import Keys, SecretBox
 from services.kit.spool import Spool
 from services.kit.uow import Database
+from services.kit.wakes import Wakes
 
 if TYPE_CHECKING:
     import grpc
@@ -80,8 +83,9 @@ class Application:
             for collector in (ProcessCollector, PlatformCollector, GCCollector):
                 collector(registry=self.metrics)
             self.keys = Keys.open(Path(settings.key_file) if settings.key_file else settings.data / "key")
+            self.wakes = Wakes()
             self.databases: dict[str, Database] = {name: self._open_database(name) for name in self._names}
-            self.bus = load("bus", settings.bus).open(settings, self.databases)
+            self.bus: Log = load("bus", settings.bus).open(settings.bus, databases=self.databases, wakes=self.wakes)
             calls = call_counter(self.metrics)
             self._consume_metrics = ConsumeMetrics(self.metrics)
             self._guards = {
@@ -111,20 +115,14 @@ class Application:
 
     def _open_database(self, service: str) -> Database:
         url = self.settings.database_of(service)
-        opened: Database = load("database", url).open(url, service, clock=self.clock, notify=self._committed)
+        opened: Database = load("database", url).open(url, service, clock=self.clock, notify=self.wakes.notify)
         return opened
-
-    def _committed(self, topics: frozenset[str]) -> None:
-        """Wakes who waits for what was just committed here."""
-        self.bus.notify(topics)
-        for apart in self._apart:
-            apart.wake()
 
     def migrate(self) -> None:
         """Brings every database's schema up to date, and makes the topics and the bucket where there are such."""
         for database in self.databases.values():
             database.migrate()
-        self.bus.prepare()
+        self.bus.prepare(timedelta(days=self.settings.retention_days))
         self.blobs.prepare()
 
     def reach(self) -> None:
@@ -171,6 +169,7 @@ class Application:
             settings=self.settings,
             database=database,
             log=self.bus,
+            wakes=self.wakes,
             blobs=self.blobs,
             clock=self.clock,
             secrets=SecretBox(self.keys),
@@ -179,7 +178,7 @@ class Application:
             channels=self.channels,
             data=self.folder,
             instance=self.instance,
-            leases=Leases(database, clock=self.clock),
+            leases=Leases(database),
             egress=self.egress,
         )
 
@@ -217,6 +216,7 @@ class Application:
         for name in self.services.keys() - {service.name}:
             self.listen(name, apart.address(name))
         self.channels[service.name] = apart.connect()
+        self.wakes.listeners.append(lambda _topics: apart.wake())
         ProcessCollector(namespace=f"ascolto_{service.name}", pid=apart.pid, registry=self.metrics)
         self._apart.append(apart)
 
@@ -257,20 +257,20 @@ class Application:
             for name, one in self.databases.items()
             if name in self.services and not self.services[name].process
         }
-        workers.append(
-            Pruner(
-                owned,
-                self.bus,
-                self.consumers,
-                settings=self.settings,
-                clock=self.clock,
-                holder=self.instance,
-                metrics=self.metrics,
-            )
+        retention = timedelta(days=self.settings.retention_days)
+        inbox = InboxPruner(owned, clock=self.clock, retention=retention)
+        workers.append(PruneWorker("prune-inbox", owned, inbox.prune, holder=self.instance))
+        for database in owned.values():
+            workers += database.workers(self.wakes.notify)
+        workers += self.bus.workers(
+            Duties(owned, self.wakes, self.clock, self.instance, retention, self.metrics, self._groups())
         )
         workers += self._apart  # last: what a wrong setting stops has then stopped the start
         self._runner = Runner(list(self.services.values()), workers)
         self._runner.start()
+
+    def _groups(self) -> set[tuple[str, str]]:
+        return {(one.consumption.group, one.consumption.topic) for each in self.consumers.values() for one in each}
 
     @property
     def running(self) -> bool:

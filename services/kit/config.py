@@ -110,7 +110,11 @@ class Settings:
     bus: str = _setting(
         "local:", "Event log: `local:` reads the outbox tables in place, `kafka://host:9092,host:9092` is Kafka."
     )
-    index: str = _setting("local:", "Search index: `local:` keeps a tantivy index in the data folder.")
+    index: str = _setting(
+        "local:",
+        "Search index: `local:` keeps a tantivy index in the data folder; `elasticsearch://user:password@host:9200,host2:9200/prefix?tls=1&ca=/path/ca.pem&shards=3` is a cluster, all but the host may be left out.",
+        secret=True,
+    )
     rpc: str = _setting(
         "local:",
         "Where the services of other processes answer: `local:` nowhere, `grpc://{service}:8710` by name (`{service}` is replaced), `grpc://intake=host:port,tickets=host:port` one by one; a name more than once is several instances. `grpcs:` is the same over TLS.",

@@ -142,7 +142,9 @@ def build(parts: Parts) -> Service:
     configure = Configure(database, parts.secrets, clock)
     detecting = consumptions(clock)
     service = SocialService(Deps(database, clock, ingest, configure, watching, _lags(detecting, parts)))
-    listening = ListeningDeps(database, clock, parts.secrets, parts.egress, parts.leases, watching, ingest, parts.instance)
+    listening = ListeningDeps(
+        database, clock, parts.secrets, parts.egress, parts.leases, watching, ingest, parts.instance
+    )
     voices = Voices(parts.channels["intake"], keys=parts.keys, clock=clock)
     url = parts.settings.url()
     sender = parts.settings.notices_from or f"ascolto@{urlsplit(url).hostname or 'localhost'}"

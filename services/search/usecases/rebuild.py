@@ -1,16 +1,21 @@
-"""Builds a fresh index from the owners' rows while the old one answers, then switches. Goes on after a restart."""
+"""Builds a fresh index from the owners' rows while the old one answers, then switches. Goes on after a restart.
+
+One process at a time does it, by a lease; when it dies another goes on from what it had saved.
+"""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from services.kit import log
-from services.kit.errors import Unavailable
-from services.kit.uow import Database
+from services.kit.errors import Conflict, Unavailable
+from services.kit.leases import Lease, Leases
+from services.kit.uow import Database, Uow
 from services.search.ports import IndexDamaged, Owners, Page
 from services.search.store.generations import Generation
 from services.search.usecases.apply import Work, index_scanned
@@ -20,8 +25,11 @@ SCANS = ("tickets", "customers", "mentions", "interactions")
 _DONE = -1
 _PAGE = 1000
 _PAGES_A_COMMIT = 50  # the engine writes its segments beside us when they are full, and while we wait when we commit
+_PAGES_KEPT = 5  # a commit, where others write too: their documents are kept until it is known that they stand
 _AHEAD = 2  # pages read before they are needed: for while the engine commits
 _PAUSE_S, _LONGEST_PAUSE_S = 0.2, 15.0
+_LEASE_S, _RENEWED_S = 60.0, 15.0  # a page may take 30 s
+_LOOK_S = 0.5
 _BREATH_S = 0.0005  # between pages, so that whoever waits for the lock has it
 _log = log.logger("search")
 
@@ -33,9 +41,13 @@ class Rebuilder:
     generations: Generations
     owners: Owners
     database: Database
+    leases: Leases
+    holder: str
     name: str = "search-rebuild"
     running: bool = False
     _tried: int = 0
+    _lease: Lease | None = None
+    _renewed_at: float = 0.0
 
     def ensure_running(self) -> None:
         """Rebuilds on a thread of its own when no worker runs: the command line works without the process."""
@@ -46,24 +58,38 @@ class Rebuilder:
     def run(self, stop: threading.Event) -> None:
         """Rebuilds whenever it is asked for; owners that are away are waited for."""
         self.running = True
-        self.generations.open()
         pause = _PAUSE_S
         while not stop.is_set():
-            if not self.generations.wanted.wait(0.5):
-                continue
             try:
+                self.generations.refresh()
+                if not self.generations.wanted.wait(_LOOK_S):
+                    continue
                 if self.run_once(stop):
                     pause = _PAUSE_S
-            except (Unavailable, IndexDamaged) as error:
+                else:  # another process does it, or it was stopped
+                    stop.wait(_LOOK_S)
+            except (Unavailable, IndexDamaged, Conflict) as error:
                 self.generations.last_error = str(error)
                 _log.warning("index.rebuild_waits", reason=type(error).__name__)
                 stop.wait(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_S)
 
     def run_once(self, stop: threading.Event | None = None) -> bool:
-        """Builds and switches. False when it was stopped on the way; what was done is kept."""
+        """Builds and switches. False when it was stopped on the way, or another does it; what was done is kept.
+
+        Raises `Conflict` when it was away for so long that another took over.
+        """
+        self._lease = self.leases.take("search-rebuild", self.holder, seconds=_LEASE_S)
+        if self._lease is None:
+            return False
+        self._renewed_at = time.monotonic()
+        try:
+            return self._build(stop)
+        finally:
+            self.leases.release(self._lease)
+
+    def _build(self, stop: threading.Event | None) -> bool:
         generations = self.generations
-        generations.open()
         generation = generations.begin()
         if generation.id == self._tried:  # pages may be in it that its cursors do not know of
             generations.told = None
@@ -74,8 +100,19 @@ class Rebuilder:
         if generations.under_way is not generation:  # damaged meanwhile: begin again
             return False
         generations.wanted.clear()
-        generations.switch()
+        generations.switch(self._fence)
         return True
+
+    def _fence(self, uow: Uow) -> None:
+        assert self._lease is not None, "only its holder writes"
+        self.leases.fence(self._lease, uow)
+
+    def _hold_on(self) -> None:
+        assert self._lease is not None, "only its holder builds"
+        if time.monotonic() - self._renewed_at >= _RENEWED_S:
+            if not self.leases.renew(self._lease, seconds=_LEASE_S):
+                raise Conflict("Another process builds the index now.")
+            self._renewed_at = time.monotonic()
 
     def _scan(self, generation: Generation, what: str, stop: threading.Event | None) -> bool:
         after = generation.cursors.get(what, 0)
@@ -109,6 +146,7 @@ class Rebuilder:
         pending = Work()
         unsaved: set[str] = set()  # documents of pages whose versions are not stored yet
         scanned = 0
+        together = _PAGES_KEPT if self.generations.engine.shared else _PAGES_A_COMMIT
         totals = generation.total if generation.cursors else 0
         for number, page in enumerate(pages, 1):
             if (stop is not None and stop.is_set()) or self.generations.under_way is not generation:
@@ -120,12 +158,18 @@ class Rebuilder:
                     work = index_scanned(reader, page.changes)
                 told = self.generations.told
                 work.fresh = work.fresh - told - unsaved if told is not None else set()
-                self.generations.write(work, only_building=True, commit=False)
+                refused = self.generations.write(work, only_building=True, commit=False)
+            for id_, reason in refused.items():
+                _log.error("index.refused", document=id_, reason=reason)
             pending.versions += work.versions
+            if self.generations.engine.shared:
+                pending.documents += work.documents
+                pending.facts |= {id_: facts for id_, facts in work.facts.items() if id_ not in pending.facts}
             unsaved.update(version.id for version in work.versions)
             scanned += sum(change.document is not None for change in page.changes)
             after = _DONE if page.done else page.last_rev
-            if number % _PAGES_A_COMMIT == 0 or page.done:
+            self._hold_on()
+            if number % together == 0 or page.done:
                 self._keep(generation, pending, what, after, scanned)
                 pending, unsaved, scanned = Work(), set(), 0
             if stop is not None:
@@ -144,4 +188,4 @@ class Rebuilder:
                 return
             generation.cursors[what] = after
             generation.documents += scanned
-        self.generations.save(generation, pending)
+        self.generations.save(generation, pending, self._fence)
