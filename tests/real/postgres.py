@@ -22,7 +22,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import ConnectionPool
 
-from services.kit.bus import Record
+from services.kit.bus import Bounds, Part, Record
 from services.kit.bus.local import GroupPlace, LocalLog
 from services.kit.clock import Clock, ManualClock
 from services.kit.db.migrate import folder_of
@@ -30,8 +30,9 @@ from services.kit.db.postgres import PostgresDatabase
 from services.kit.db.postgres_pool import Limits
 from services.kit.db.postgres_uow import PostgresUow
 from services.kit.db.sql import Sql
-from services.kit.errors import Internal, Unavailable
+from services.kit.errors import Unavailable
 from services.kit.topics import PRODUCERS
+from services.kit.wakes import Wakes
 
 URL = "TEST_POSTGRES_URL"
 _PASS = Sql("UPDATE leases SET expires_us = expires_us - :us")
@@ -152,7 +153,7 @@ def make_database(
         service,
         clock=clock or ManualClock(),
         migrations=migrations,
-        notify=log.notify if log else None,
+        notify=log.wakes.notify if log else None,
         limits=Limits(**{name: value for name, value in limits.items() if name in Limits.__slots__}),
     )
 
@@ -166,7 +167,8 @@ class OutboxLog(LocalLog):
     """The log over the outbox tables of a folder's databases, read as SQLite's are: for tests, where one writes at a time."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__({service: folder / f"{service}.db" for service in {*PRODUCERS.values(), "search", "desk"}})
+        paths = {service: folder / f"{service}.db" for service in {*PRODUCERS.values(), "search", "desk"}}
+        super().__init__(paths, wakes=Wakes())
         self._folder = folder
         self._open_to: dict[str, ConnectionPool[Any]] = {}
 
@@ -182,29 +184,29 @@ class OutboxLog(LocalLog):
             return connection.execute(text, values, binary=True).fetchall()
 
     def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Record]:
-        if offset < (floor := self.begin(topic, partition)):
-            raise Internal(f"Records {offset} to {floor - 1} of {topic} are pruned and were never read by this group.")
+        part, floor = Part(topic, partition), self.begin(topic)
+        Bounds(floor, max(floor, offset)).check(part, offset)
         rows = self._ask(
             self._producer(topic),
             "SELECT id, key, kind, event_id, data FROM outbox WHERE topic = %s AND id >= %s ORDER BY id LIMIT %s",
             (topic, offset, limit),
         )
-        if not rows and offset > (end := self.end(topic, partition)):
-            raise Internal(f"Position {offset} of {topic} lies beyond the log's end {end}: is this another log?")
+        if not rows:
+            Bounds(floor, self.end(topic)).check(part, offset)
         return [Record(topic, partition, *row) for row in rows]
 
-    def begin(self, topic: str, partition: int) -> int:  # noqa: ARG002 (there is one)
+    def begin(self, topic: str) -> int:
         rows = self._ask(self._producer(topic), "SELECT floor FROM outbox_floor WHERE topic = %s", (topic,))
         return int(rows[0][0]) if rows else 0
 
-    def end(self, topic: str, partition: int) -> int:  # noqa: ARG002 (there is one)
+    def end(self, topic: str) -> int:
         text = "SELECT coalesce(last_value, 0) + 1 FROM pg_sequences WHERE sequencename = 'outbox_id_seq'"
         return int(self._ask(self._producer(topic), text, ())[0][0])
 
-    def since(self, topic: str, partition: int, moment: datetime) -> int:
+    def since(self, topic: str, moment: datetime) -> int:
         text = "SELECT min(id) FROM outbox WHERE topic = %s AND created_us >= %s"
         first = self._ask(self._producer(topic), text, (topic, int(moment.timestamp() * 1_000_000)))[0][0]
-        return self.end(topic, partition) if first is None else int(first)
+        return self.end(topic) if first is None else int(first)
 
     def places(self, topic: str) -> list[GroupPlace]:
         text = "SELECT group_name, next_offset FROM positions WHERE topic = %s AND part = 0"
