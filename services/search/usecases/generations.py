@@ -201,10 +201,13 @@ class Generations:
             old.discard()
         _log.info("index.switched", generation=generation.id, documents=generation.documents)
 
-    def save(self, generation: Generation, work: Work) -> None:
-        """Remembers how far a rebuild came, and what it found, after the index has committed it."""
-        for part in chunks(work.versions, _ROWS):
+    def store(self, found: Sequence[Version]) -> None:
+        """Remembers versions a rebuild found. The index need not have committed them: what events tell is as new."""
+        for part in chunks(found, _ROWS):
             self._database.write(partial(_put, part), lane=Lane.BULK)
+
+    def save(self, generation: Generation) -> None:
+        """Remembers how far a rebuild came, after the index has committed it."""
         self._database.write(lambda uow: store.progress(uow, generation), lane=Lane.BULK)
 
     def close(self) -> None:

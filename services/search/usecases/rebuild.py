@@ -6,24 +6,36 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from services.kit import log
 from services.kit.errors import Unavailable
 from services.kit.uow import Database
 from services.search.ports import IndexDamaged, Owners, Page
 from services.search.store.generations import Generation
-from services.search.usecases.apply import Work, index_scanned
+from services.search.store.versions import Version
+from services.search.usecases.apply import index_scanned
 from services.search.usecases.generations import Generations
 
 SCANS = ("tickets", "customers", "mentions", "interactions")
 _DONE = -1
 _PAGE = 1000
-_PAGES_A_COMMIT = 50  # the engine writes its segments beside us when they are full, and while we wait when we commit
+_PAGES_A_STORE = 50  # of versions; they wait in memory
+_PAGES_A_COMMIT = 200  # the engine writes its segments beside us when they are full, and while we wait when we commit
 _AHEAD = 2  # pages read before they are needed: for while the engine commits
 _PAUSE_S, _LONGEST_PAUSE_S = 0.2, 15.0
 _BREATH_S = 0.0005  # between pages, so that whoever waits for the lock has it
 _log = log.logger("search")
+
+
+@dataclass(slots=True)
+class _Uncommitted:
+    """What a rebuild wrote since it last committed: pages of one scan or of several."""
+
+    pages: int = 0
+    documents: int = 0
+    cursors: dict[str, int] = field(default_factory=dict)
+    versions: dict[str, Version] = field(default_factory=dict)  # not stored yet
 
 
 @dataclass(slots=True)
@@ -68,22 +80,40 @@ class Rebuilder:
         if generation.id == self._tried:  # pages may be in it that its cursors do not know of
             generations.told = None
         self._tried = generation.id
-        for what in SCANS:
-            if not self._scan(generation, what, stop):
-                return False
-        if generations.under_way is not generation:  # damaged meanwhile: begin again
+        if not generation.cursors:
+            generation.total = 0
+        written = _Uncommitted()
+        try:
+            whole = all(self._scan(generation, what, written, stop) for what in SCANS)
+        finally:  # also when an owner is away
+            self._keep(generation, written)
+        if not whole or generations.under_way is not generation:  # damaged meanwhile: begin again
             return False
         generations.wanted.clear()
         generations.switch()
         return True
 
-    def _scan(self, generation: Generation, what: str, stop: threading.Event | None) -> bool:
+    def _scan(self, generation: Generation, what: str, written: _Uncommitted, stop: threading.Event | None) -> bool:
         after = generation.cursors.get(what, 0)
         if after == _DONE:
             return True
         ahead = ThreadPoolExecutor(1, "search-scan")
         try:
-            return self._write(generation, what, after, self._pages(ahead, what, after), stop)
+            for page in self._pages(ahead, what, after):
+                if (stop is not None and stop.is_set()) or self.generations.under_way is not generation:
+                    return False
+                if after == 0:
+                    generation.total += page.total
+                after = _DONE if page.done else page.last_rev
+                self._write(page, written)
+                written.cursors[what] = after
+                if page.done or written.pages % _PAGES_A_STORE == 0:  # the next scan needs what this one found
+                    self._store(written)
+                if written.pages >= _PAGES_A_COMMIT:
+                    self._keep(generation, written)
+                if stop is not None:
+                    stop.wait(_BREATH_S)
+            return True
         finally:
             ahead.shutdown(cancel_futures=True)
 
@@ -103,37 +133,24 @@ class Rebuilder:
         page = before.result()
         return page if page.done else self.owners.scan(what, page.last_rev, _PAGE)
 
-    def _write(
-        self, generation: Generation, what: str, after: int, pages: Iterator[Page], stop: threading.Event | None
-    ) -> bool:
-        pending = Work()
-        unsaved: set[str] = set()  # documents of pages whose versions are not stored yet
-        scanned = 0
-        totals = generation.total if generation.cursors else 0
-        for number, page in enumerate(pages, 1):
-            if (stop is not None and stop.is_set()) or self.generations.under_way is not generation:
-                return False
-            if after == 0:
-                generation.total = totals + page.total
-            with self.generations.lock:
-                with self.database.read() as reader:
-                    work = index_scanned(reader, page.changes)
-                told = self.generations.told
-                work.fresh = work.fresh - told - unsaved if told is not None else set()
-                self.generations.write(work, only_building=True, commit=False)
-            pending.versions += work.versions
-            unsaved.update(version.id for version in work.versions)
-            scanned += sum(change.document is not None for change in page.changes)
-            after = _DONE if page.done else page.last_rev
-            if number % _PAGES_A_COMMIT == 0 or page.done:
-                self._keep(generation, pending, what, after, scanned)
-                pending, unsaved, scanned = Work(), set(), 0
-            if stop is not None:
-                stop.wait(_BREATH_S)
-        return True
+    def _write(self, page: Page, written: _Uncommitted) -> None:
+        with self.generations.lock:
+            with self.database.read() as reader:
+                work = index_scanned(reader, page.changes)
+            told = self.generations.told
+            work.fresh = work.fresh - told - written.versions.keys() if told is not None else set()
+            self.generations.write(work, only_building=True, commit=False)
+        written.pages += 1
+        written.documents += sum(change.document is not None for change in page.changes)
+        written.versions.update((version.id, version) for version in work.versions)
 
-    def _keep(self, generation: Generation, pending: Work, what: str, after: int, scanned: int) -> None:
+    def _store(self, written: _Uncommitted) -> None:
+        self.generations.store(list(written.versions.values()))
+        written.versions.clear()
+
+    def _keep(self, generation: Generation, written: _Uncommitted) -> None:
         """Commits, then remembers how far it came: a failure before goes on from the last time."""
+        self._store(written)
         with self.generations.lock:
             if self.generations.under_way is not generation or self.generations.building is None:
                 return
@@ -142,6 +159,8 @@ class Rebuilder:
             except IndexDamaged as error:
                 self.generations.give_up(self.generations.building, error)
                 return
-            generation.cursors[what] = after
-            generation.documents += scanned
-        self.generations.save(generation, pending)
+            generation.cursors.update(written.cursors)
+            generation.documents += written.documents
+        self.generations.save(generation)
+        written.cursors.clear()
+        written.pages = written.documents = 0
