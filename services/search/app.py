@@ -44,7 +44,7 @@ def build(parts: Parts, owners: Owners | None = None) -> Service:
     )
     indexer = Indexer(generations, parts.database, parts.log, parts.blobs, clock=parts.clock)
     rebuilder = Rebuilder(generations, owners, parts.database)
-    rpc = SearchRpc(Finder(generations, owners), generations, indexer, rebuilder, clock=parts.clock)
+    rpc = SearchRpc(Finder(generations, owners, indexer.lags), generations, indexer, rebuilder, clock=parts.clock)
     parts.metrics.register(Figures(rpc.status))
 
     def check() -> None:

@@ -222,6 +222,13 @@ class Indexer:
                 age_s = max(age_s, (self._clock.now() - made_at(waiting[0].event_id)).total_seconds())
         return Behind(events, age_s)
 
+    def lags(self) -> bool:
+        """Whether any event waits; so it may be, too, when the log is away."""
+        try:
+            return self.behind().events > 0
+        except Unavailable:
+            return True
+
 
 def _put(found: Sequence[Version], uow: Uow) -> None:
     versions.put(uow, found)

@@ -156,7 +156,7 @@ class World:
         )
         self.indexer = Indexer(self.generations, self.database, self.log, self.blobs, clock=self.clock)
         self.rebuilder = Rebuilder(self.generations, self.owner, self.database)
-        self.finder = Finder(self.generations, self.owner)
+        self.finder = Finder(self.generations, self.owner, self.indexer.lags)
 
     def stop(self) -> None:
         self.generations.close()
