@@ -227,6 +227,13 @@ def _add(batch: dict[Part, list[Record]], more: dict[Part, list[Record]]) -> Non
     for part, records in more.items():
         batch.setdefault(part, []).extend(records)
 
+    def lags(self) -> bool:
+        """Whether any event waits; so it may be, too, when the log is away."""
+        try:
+            return self.behind().events > 0
+        except Unavailable:
+            return True
+
 
 def _put(found: Sequence[Version], uow: Uow) -> None:
     versions.put(uow, found)
