@@ -9,7 +9,7 @@ BIN := .venv/bin
 SEEDS ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup setup-dev demo run test test-browser faults bench lint format proto lock migrate backup restore clean
+.PHONY: help setup setup-dev demo run test test-browser test-real servers servers-down faults bench lint format proto lock migrate backup restore clean
 
 help: ## Lists what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,10 +47,19 @@ run: setup ## Runs all services in one process.
 	@exec $(BIN)/ascolto run
 
 test: setup-dev ## Runs the tests that need no server and no browser.
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not faults" tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not faults and not real" tests
 
 test-browser: setup-dev ## Runs the tests in a real Chromium.
-	@$(BIN)/python -m pytest -m browser tests
+	@$(BIN)/python -m pytest -m "browser and not real" tests
+
+servers: setup-dev ## Starts a real PostgreSQL, Kafka, Elasticsearch and S3 gateway for tests, without Docker; .servers/env names them.
+	@$(BIN)/python -m deploy.local.servers up
+
+servers-down: setup-dev ## Stops what `make servers` started.
+	@$(BIN)/python -m deploy.local.servers down
+
+test-real: setup-dev ## Runs the tests on real servers: those of TEST_*_URL, else Docker's, else local ones.
+	@$(BIN)/python -m pytest -m real tests
 
 faults: setup-dev ## Runs the long fault sweeps; SEEDS=20 for the full one.
 	@SEEDS=$(SEEDS) $(BIN)/python -m pytest -m faults tests
@@ -61,7 +70,7 @@ bench: setup-dev ## Measures speed beside a probe of the same run; BENCH_FULL=1 
 lint: setup-dev ## Checks format, lint, types, import contracts, file lengths and the contract's freshness.
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/mypy services benchmarks
+	@$(BIN)/mypy services benchmarks deploy/local
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest -q tests/rules
 

@@ -16,4 +16,4 @@ if __name__ == "__main__":
         app.migrate()
         app.add(intake.build(app.parts("intake")))
         app.start()
-        runner.wait_for_signal()
+        runner.heed_signals().wait()

@@ -41,13 +41,20 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print just the secret.")]
 
 
+BUILD = {
+    "intake": intake.build,
+    "tickets": tickets.build,
+    "social": social.build,
+    "search": search.build,
+    "desk": desk.build,
+}
+
+
 def wire(app: Application, *, apart: bool = False) -> Application:
-    """All five services, in the order in which they depend on one another; `apart`: search in a process of its own."""
-    app.add(intake.build(app.parts("intake")))
-    app.add(tickets.build(app.parts("tickets")))
-    app.add(social.build(app.parts("social")))
-    app.add((search.build_apart if apart else search.build)(app.parts("search")))
-    app.add(desk.build(app.parts("desk")))
+    """The services of this process, in the order in which they depend on one another; `apart`: search in a process of its own."""
+    build = BUILD | {"search": search.build_apart} if apart else BUILD
+    for name in app.databases:
+        app.add(build[name](app.parts(name)))
     return app
 
 
@@ -131,18 +138,20 @@ def _settings(*, quiet: bool = False) -> Settings:
 def run(
     services: Annotated[list[str] | None, typer.Argument(help="Names of services; none: all of them.")] = None,
 ) -> None:
-    """Runs services until SIGTERM or SIGINT; without names all, in one process, migrated first."""
+    """Runs services until SIGTERM or SIGINT; without names all of them, migrated first."""
     for name in services or ():
         if name not in SERVICES:
             raise Invalid(f"There is no service {name}; the services are {', '.join(SERVICES)}.")
-    if services and set(services) != set(SERVICES):
-        raise Invalid("With SQLite and the local log all services share one process: give no names, or all of them.")
-    settings = _settings()
-    with Application(settings) as app:
-        app.migrate()
-        wire(app, apart=True).start(commands(app))
-        print(f"Ascolto answers at {settings.public_url or f'http://{app.http_address}'}", flush=True)
-        runner.wait_for_signal()
+    settings, every = _settings(), not services or set(services) == set(SERVICES)
+    with Application(settings, services=services or SERVICES) as app:
+        stop = runner.heed_signals()
+        app.watch()
+        if app.await_servers(stop, migrated=not every):
+            if every:
+                app.migrate()
+            wire(app, apart=every).start(commands(app) if every else None)
+            print(f"Ascolto answers at {settings.public_url or f'http://{app.http_address}'}", flush=True)
+            stop.wait()
 
 
 @main_app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -10,15 +11,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import pytest
+
 from services.kit.app import Service
 from services.kit.bus.local import LocalLog
 from services.kit.clock import Clock, ManualClock
 from services.kit.consume import Consumer
 from services.kit.db.sqlite import Limits, SqliteDatabase
+from services.kit.wakes import Wakes
 
 if TYPE_CHECKING:
     from services.kit.backends import Parts
 
+ON_POSTGRES = os.environ.get("TEST_DATABASE") == "postgres"
+on_sqlite = pytest.mark.skipif(ON_POSTGRES, reason="about SQLite's own way")
 SERVICES = ("intake", "tickets", "social", "search", "desk")
 FIRST_MIGRATION = '''
 """The kit's tables, and one to write into."""
@@ -77,18 +83,33 @@ def make_database(
     log: LocalLog | None = None,
     migrations: Path | None = None,
     **limits: Any,
-) -> SqliteDatabase:
-    """A database with the service's schema in `folder/<service>.db`; close it. `limits` are those of `Limits`."""
+) -> Any:
+    """A database with the service's schema in `folder/<service>.db`; close it. `limits` are those of `Limits`.
+
+    With `TEST_DATABASE=postgres` it is one of the PostgreSQL server `TEST_POSTGRES_URL` that stands for this file.
+    """
+    if ON_POSTGRES:
+        from tests.real import postgres
+
+        return postgres.make_database(folder, service, clock=clock, log=log, migrations=migrations, **limits)
     database = SqliteDatabase(
         folder / f"{service}.db",
         service,
         clock=clock or ManualClock(),
         migrations=migrations,
-        notify=log.notify if log else None,
+        notify=log.wakes.notify if log else None,
         limits=Limits(**{"strict": True, "budget_s": 0.05} | limits),  # 20 ms on a machine that is not shared
     )
     database.migrate()
     return database
+
+
+def forget_databases(folder: Path) -> None:
+    """Lets the server use for others what stood for the files of a folder; SQLite's go with their folder."""
+    if ON_POSTGRES:
+        from tests.real.postgres import the_server
+
+        the_server().take_back(folder)
 
 
 def make_kit_database(folder: Path, service: str, **more: Any) -> SqliteDatabase:
@@ -97,8 +118,12 @@ def make_kit_database(folder: Path, service: str, **more: Any) -> SqliteDatabase
 
 
 def make_log(folder: Path) -> LocalLog:
-    """The log over every service's file in `folder`."""
-    return LocalLog({service: folder / f"{service}.db" for service in SERVICES})
+    """The log over every service's database in `folder`."""
+    if ON_POSTGRES:
+        from tests.real.postgres import OutboxLog
+
+        return OutboxLog(folder)
+    return LocalLog({service: folder / f"{service}.db" for service in SERVICES}, wakes=Wakes())
 
 
 def make_consumers(services: Iterable[Service], log: LocalLog, clock: Clock) -> list[Consumer]:
@@ -144,6 +169,7 @@ def make_parts(
         "settings": settings,
         "database": database,
         "log": log,
+        "wakes": log.wakes,
         "blobs": FolderBlobs(folder / "blobs"),
         "clock": clock,
         "secrets": SecretBox(keys),
@@ -151,7 +177,8 @@ def make_parts(
         "metrics": CollectorRegistry(),
         "channels": {},
         "data": folder,
-        "leases": Leases(database, clock=clock),
+        "instance": f"test:{folder}",
+        "leases": Leases(database),
         "egress": Egress(),
     }
     return Parts(**parts | overrides)

@@ -188,7 +188,7 @@ def run(
             _tell(url, shop, password)
             day = Day(world, shop, people, url, (settings.smtp.host, settings.smtp.port))
             threading.Thread(target=day.run, name="demo-day", daemon=True).start()
-            runner.wait_for_signal()
+            runner.heed_signals().wait()
             _say("Stopping")
             day.stop.set()
     finally:

@@ -90,7 +90,7 @@ def build(parts: Parts, *, pages: Callable[[Desk], PageSet] | None = None) -> Se
     writing = Writing(database, parts.blobs, clock=clock)
     feed = LiveFeed()
     Gauge("ascolto_desk_streams", "Open live streams.", registry=parts.metrics).set_function(feed.count)
-    presence = Presence(feed, clock=clock)
+    presence = Presence(database, feed, clock=clock)
     desk = Desk(
         settings=parts.settings,
         clock=clock,

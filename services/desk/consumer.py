@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import closing
 
 from google.protobuf.message import DecodeError
 
@@ -22,7 +23,8 @@ from services.kit.clock import Clock
 from services.kit.log import logger
 
 _PACE_S = 0.1  # between two looks while much happens: pages ask for what changed twice a second at most
-_WAIT_S = 0.3  # how often absent people are looked for, and how soon the loop stops
+_WAIT_S = 0.3  # how soon the loop stops
+_LOOK_S = 1.0  # how often it looks who is there
 
 
 def changes_of(record: Record, *, begun_s: float = 0) -> Sequence[Change]:
@@ -75,15 +77,21 @@ class Listener:
     def run(self, stop: threading.Event) -> None:
         """Reads until `stop`; what cannot be parsed is said in the log and passed over."""
         begun_s = int(self._clock.now().timestamp())  # the two minutes before are read for gaps, not to be heard again
-        tail = Tail(self._log, tuple(CONSUMES), clock=self._clock)
-        while not stop.is_set():
-            found: list[Change] = []
-            for record in tail.read(_WAIT_S):
-                try:
-                    found.extend(changes_of(record, begun_s=begun_s))
-                except DecodeError as error:
-                    self._logger.warning("live.unreadable", topic=record.topic, offset=record.offset, reason=str(error))
-            self._feed.put(found)
-            self._presence.sweep()
-            if found:
-                stop.wait(_PACE_S)
+        with closing(Tail(self._log, tuple(CONSUMES), clock=self._clock)) as tail:
+            looked = float("-inf")
+            while not stop.is_set():
+                self._step(tail, begun_s, stop)
+                if self._clock.monotonic() - looked >= _LOOK_S:
+                    looked = self._clock.monotonic()
+                    self._presence.refresh()
+
+    def _step(self, tail: Tail, begun_s: int, stop: threading.Event) -> None:
+        found: list[Change] = []
+        for record in tail.read(_WAIT_S):
+            try:
+                found.extend(changes_of(record, begun_s=begun_s))
+            except DecodeError as error:
+                self._logger.warning("live.unreadable", topic=record.topic, offset=record.offset, reason=str(error))
+        self._feed.put(found)
+        if found:
+            stop.wait(_PACE_S)

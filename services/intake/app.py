@@ -64,7 +64,7 @@ class IntakeDoor:
 
 def build(parts: Parts) -> Service:
     """Everything the application must start for intake."""
-    room = ChatRoom(parts.database, clock=parts.clock, keys=parts.keys)
+    room = ChatRoom(parts.database, clock=parts.clock, keys=parts.keys, instance=parts.instance)
     tools = Tools(
         settings=parts.settings,
         keys=parts.keys,
@@ -113,7 +113,7 @@ def build(parts: Parts) -> Service:
         database=parts.database,
         rpc=[lambda server: rpc_stubs.add_IntakeServicer_to_server(servicer, server)],
         consumers=consumptions(parts.clock, letters),
-        workers=_workers(parts, directory, door, replayer, acceptor),
+        workers=[*_workers(parts, directory, door, replayer, acceptor), room],
         mounts=[Mount("/hooks", hooks), Mount("/c", pages)],
         checks=[Check("intake database", parts.database.ping)],
         stages=stages,
@@ -124,13 +124,13 @@ def build(parts: Parts) -> Service:
 def _workers(
     parts: Parts, directory: Directory, door: IntakeDoor, replayer: Replayer, acceptor: Acceptor
 ) -> list[Worker]:
-    lease = sending.SendingLease(parts.leases, f"{socket.gethostname()}:{parts.data}", parts.clock)
+    lease = sending.SendingLease(parts.leases, parts.instance, parts.clock)
     outcomes = sending.outcome_counter(parts.metrics)
     workers: list[Worker] = [
         sending.Sender(
             name=f"intake-sender-{number}",
             database=parts.database,
-            bus=parts.log,
+            wakes=parts.wakes,
             blobs=parts.blobs,
             clock=parts.clock,
             directory=directory,
@@ -140,8 +140,8 @@ def _workers(
         for number in range(SENDERS)
     ]
     workers.append(BlobSweeper("intake", parts.blobs, parts.clock, partial(_known_contacts, parts.database)))
-    workers.append(PendingParser(replayer, parts.database, parts.leases, parts.clock, acceptor))
-    workers.append(Listeners(parts.database, directory, door, parts.leases, parts.clock))
+    workers.append(PendingParser(replayer, parts.database, parts.leases, parts.clock, acceptor, parts.instance))
+    workers.append(Listeners(parts.database, directory, door, parts.leases, parts.clock, parts.instance))
     settings, spool = parts.settings, Spool(parts.data)
     host = socket.gethostname()
     workers.append(

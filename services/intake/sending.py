@@ -25,11 +25,11 @@ from services.intake.usecases.deliver import Outcome
 from services.intake.usecases.directory import Directory
 from services.kit import crash, log, topics
 from services.kit.blobs import Blobs
-from services.kit.bus import Log
 from services.kit.clock import Clock
 from services.kit.errors import AscoltoError, Conflict, NotFound
 from services.kit.leases import Lease, Leases
 from services.kit.uow import Database
+from services.kit.wakes import Wakes
 
 LEASE_S = 30.0
 _IDLE_S = 1.0
@@ -65,7 +65,7 @@ class Sender:
         *,
         name: str,
         database: Database,
-        bus: Log,
+        wakes: Wakes,
         blobs: Blobs,
         clock: Clock,
         directory: Directory,
@@ -73,7 +73,7 @@ class Sender:
         outcomes: Counter,
     ) -> None:
         self.name = name
-        self._database, self._bus, self._blobs, self._clock = database, bus, blobs, clock
+        self._database, self._wakes, self._blobs, self._clock = database, wakes, blobs, clock
         self._directory, self._lease, self._outcomes = directory, lease, outcomes
         self._random = random.Random()  # noqa: S311 (spreads retries; guards nothing)
         self._noted: dict[str, float] = {}
@@ -84,11 +84,11 @@ class Sender:
 
     def run(self, stop: threading.Event) -> None:
         """Sends until `stop`; the attempt under way is finished."""
-        seen = self._bus.wait([topics.DELIVERIES], 0, 0.0)
+        seen = self._wakes.wait([topics.DELIVERIES], 0, 0.0)
         while not stop.is_set():
             if self.step():
                 continue
-            seen = self._bus.wait([topics.DELIVERIES], seen, self._idle_s())
+            seen = self._wakes.wait([topics.DELIVERIES], seen, self._idle_s())
 
     def step(self) -> bool:
         """Sends one delivery; False when none is due."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Mapping, Sequence
 from typing import cast
@@ -34,14 +33,13 @@ class PendingParser:
     name = "intake-pending"
 
     def __init__(
-        self, replayer: Replayer, database: Database, leases: Leases, clock: Clock, acceptor: Acceptor
+        self, replayer: Replayer, database: Database, leases: Leases, clock: Clock, acceptor: Acceptor, holder: str
     ) -> None:
-        self._acceptor = acceptor
+        self._acceptor, self._holder = acceptor, holder
         self._replayer, self._database, self._leases, self._clock = replayer, database, leases, clock
 
     def run(self, stop: threading.Event) -> None:
         """Works until `stop`."""
-        holder = f"pending:{os.getpid()}"
         noted = float("-inf")
         while not stop.is_set():
             if self._clock.monotonic() - noted >= _NOTE_EACH_S:
@@ -50,7 +48,11 @@ class PendingParser:
             now_us = int(self._clock.now().timestamp() * 1_000_000)
             with self._database.read() as reader:
                 due_us = inbound_store.next_pending_us(reader)
-            if not due_us or due_us > now_us or self._leases.take("intake.pending", holder, seconds=_LEASE_S) is None:
+            if (
+                not due_us
+                or due_us > now_us
+                or self._leases.take("intake.pending", self._holder, seconds=_LEASE_S) is None
+            ):
                 stop.wait(_LOOK_S)
                 continue
             self._replayer.parse_pending(now_us)
@@ -113,18 +115,24 @@ class AccountFeed:
 
 
 class Listeners:
-    """Keeps one thread for each account that fetches or holds a connection; begins and ends them as accounts change."""
+    """Keeps one thread for each account that fetches or holds a connection; begins and ends them as accounts change.
+
+    It is also what notices a change that another process made to brands, accounts and keys.
+    """
 
     name = "intake-listeners"
 
-    def __init__(self, database: Database, directory: Directory, door: Door, leases: Leases, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, directory: Directory, door: Door, leases: Leases, clock: Clock, holder: str
+    ) -> None:
         self._database, self._directory, self._door = database, directory, door
-        self._leases, self._clock = leases, clock
+        self._leases, self._clock, self._holder = leases, clock, holder
         self._running: dict[tuple[str, int], tuple[threading.Event, threading.Thread]] = {}
 
     def run(self, stop: threading.Event) -> None:
         """Works until `stop`; then ends every thread."""
         while not stop.is_set():
+            self._directory.refresh()
             wanted = self._wanted()
             for key in [
                 key for key, (_, thread) in self._running.items() if key not in wanted or not thread.is_alive()
@@ -159,9 +167,9 @@ class Listeners:
 
     def _listen(self, account: Account, listener: Listens, ended: threading.Event) -> None:
         feed, pause = AccountFeed(account, self._database, self._door, self._clock), _FIRST_PAUSE_S
-        name, holder = f"intake.listen.{account.id}", f"listen:{os.getpid()}"
+        name = f"intake.listen.{account.id}"
         while not ended.is_set():
-            lease = self._leases.take(name, holder, seconds=_LEASE_S)
+            lease = self._leases.take(name, self._holder, seconds=_LEASE_S)
             if lease is None:
                 ended.wait(_LOOK_S)
                 continue

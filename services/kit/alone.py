@@ -14,6 +14,7 @@ from services.kit.apart import END
 from services.kit.application import Application
 from services.kit.config import Settings
 from services.kit.rpc import network
+from services.kit.topics import PRODUCERS
 
 if TYPE_CHECKING:
     from services.kit.app import Service
@@ -39,10 +40,10 @@ def serve(service: str, build: Callable[[Parts], Service], *, calls: Collection[
 
 def _obey(app: Application, folder: Path) -> None:
     """Passes on what the main process says until it says that it is over."""
-    topics = frozenset(app.bus.topics)
+    topics = frozenset(PRODUCERS)
     while said := os.read(0, 65536):
         if END in said:
             return
-        app.bus.notify(topics)
+        app.wakes.notify(topics)
     shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)  # killed: whatever is under way is as safe as after a power cut, and the next start must not wait

@@ -88,7 +88,7 @@ class Apart:
                 stop.wait(pause)
         self._end()
 
-    def wake(self, _topics: frozenset[str]) -> None:
+    def wake(self) -> None:
         """Tells the child that something was committed; never blocks: in a full pipe it is told already."""
         with self._bond:
             if self._child is not None:

@@ -1,6 +1,7 @@
 """One process of ours: opens the backends, takes the services, starts them in order and ends them in order.
 
-Order of the start: lock of the data folder, schema, calls, workers, HTTP, control socket; the end is the reverse.
+Order of the start: lock of the folder, HTTP for those who watch, servers reached, schema, calls, workers, all of HTTP,
+control socket; the end is the reverse. Which backends there are is said by the settings alone (`kit.backends`).
 """
 
 from __future__ import annotations
@@ -8,8 +9,11 @@ from __future__ import annotations
 import ctypes
 import gc
 import shutil
+import socket
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Collection, Mapping
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -20,18 +24,18 @@ from services.kit import log
 from services.kit.apart import Apart
 from services.kit.app import Check, Service, Worker
 from services.kit.backends import SERVICES, Parts, load
-from services.kit.bus.local import LocalLog
+from services.kit.bus import Duties, Log
 from services.kit.clock import Clock, SystemClock
 from services.kit.config import HostPort, Settings
 from services.kit.consume import Consumer
 from services.kit.consume_metrics import ConsumeMetrics
 from services.kit.control import Command, ControlServer
 from services.kit.egress import Egress
-from services.kit.errors import Invalid, Unavailable
+from services.kit.errors import RateLimited, Unavailable
 from services.kit.http import Dispatcher, HttpServer
 from services.kit.leases import Leases
 from services.kit.operations import OperationsServicer
-from services.kit.prune import Pruner
+from services.kit.prune import InboxPruner, PruneWorker
 from services.kit.rpc import network
 from services.kit.rpc.guard import Guard, call_counter
 from services.kit.rpc.local import LocalServer
@@ -39,6 +43,7 @@ from services.kit.runner import FolderLock, Runner
 from services.kit.secrets import Keys, SecretBox
 from services.kit.spool import Spool
 from services.kit.uow import Database
+from services.kit.wakes import Wakes
 
 if TYPE_CHECKING:
     import grpc
@@ -47,6 +52,7 @@ if TYPE_CHECKING:
 _SWITCH_INTERVAL_S = 0.0005  # three busy threads delay a 1 ms ticker by 12 ms at p99, by 55 ms with Python's default
 _ARENA_MAX = -8  # M_ARENA_MAX of malloc.h
 _NEW_OBJECTS = 50_000  # between two looks for cycles: a batch of 200 contacts makes about as many, none in a cycle
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 10.0
 _LEAST_FREE_BYTES = 64 * 1024 * 1024
 
 
@@ -54,37 +60,47 @@ class Application:
     """One process. Use it as a context manager: leaving it ends everything that was started."""
 
     def __init__(
-        self, settings: Settings, *, clock: Clock | None = None, alone: str = "", lock_wait_s: float = 0.0
+        self,
+        settings: Settings,
+        *,
+        services: Collection[str] = SERVICES,
+        clock: Clock | None = None,
+        alone: str = "",
+        lock_wait_s: float = 0.0,
     ) -> None:
-        """`alone`: the one service this process runs beside the main one, which owns the data folder."""
+        """`services`: those this process runs. `alone`: the one it runs beside the main process, which owns the folder."""
         _few_arenas()
-        self.settings = settings
+        self.settings, self._names = settings, tuple(name for name in SERVICES if name in services)
         self.clock: Clock = clock or SystemClock()
         self._log = log.logger("application")
-        self._lock = FolderLock(settings.data.absolute() / alone, wait_s=lock_wait_s)
+        # processes of some services each may share a machine's data folder: what is a process's own lies apart
+        self.folder = settings.data.absolute() / ("" if len(self._names) == len(SERVICES) else "-".join(self._names))
+        self.instance = f"{socket.gethostname()}:{self.folder}"
+        self._lock = FolderLock(self.folder / alone, wait_s=lock_wait_s)
+        self._apart: list[Apart] = []
         try:
             self.metrics = CollectorRegistry()
             for collector in (ProcessCollector, PlatformCollector, GCCollector):
                 collector(registry=self.metrics)
-            self.keys = Keys.open(settings.data)
-            self._paths = {name: _sqlite_path(settings, name) for name in SERVICES}
-            self.bus = LocalLog(self._paths)
-            load("bus", settings.bus)
-            self.databases: dict[str, Database] = {
-                name: load("database", "sqlite:")(path, name, clock=self.clock, notify=self.bus.notify)
-                for name, path in self._paths.items()
-            }
+            self.keys = Keys.open(Path(settings.key_file) if settings.key_file else settings.data / "key")
+            self.wakes = Wakes()
+            self.databases: dict[str, Database] = {name: self._open_database(name) for name in self._names}
+            self.bus: Log = load("bus", settings.bus).open(settings.bus, databases=self.databases, wakes=self.wakes)
             calls = call_counter(self.metrics)
             self._consume_metrics = ConsumeMetrics(self.metrics)
-            make = load("rpc", settings.rpc)
             self._guards = {
                 name: Guard(service=name, keys=self.keys, clock=self.clock, calls=calls) for name in SERVICES
             }
-            self.servers: dict[str, LocalServer] = {name: make(guard) for name, guard in self._guards.items()}
-            self.channels: dict[str, grpc.Channel] = {name: server.channel() for name, server in self.servers.items()}
-            self.blobs = load("blobs", settings.blobs)(settings.data / "blobs")
-            self.blobs.clear()
-            Spool(settings.data).clear()
+            self._calls = load("rpc", settings.rpc)(settings)
+            self.servers = {name: LocalServer(self._guards[name]) for name in self._names}
+            self.channels: dict[str, grpc.Channel] = {
+                name: self.servers[name].channel() if name in self.servers else self._calls.channel(name)
+                for name in SERVICES
+            }
+            self.blobs = load("blobs", settings.blobs).for_settings(settings)
+            if not alone:
+                self.blobs.clear()
+                Spool(self.folder).clear()
             self.egress = Egress(allowed=settings.allow_hosts.split(","))
         except BaseException:
             self._lock.release()
@@ -92,15 +108,58 @@ class Application:
         self.services: dict[str, Service] = {}
         self.consumers: dict[str, list[Consumer]] = {}
         self._listening: list[grpc.Server] = []
-        self._apart: list[Apart] = []
         self._runner: Runner | None = None
         self._http: HttpServer | None = None
+        self._dispatcher: Dispatcher | None = None
         self._control: ControlServer | None = None
 
+    def _open_database(self, service: str) -> Database:
+        url = self.settings.database_of(service)
+        opened: Database = load("database", url).open(url, service, clock=self.clock, notify=self.wakes.notify)
+        return opened
+
     def migrate(self) -> None:
-        """Brings every database's schema up to date."""
+        """Brings every database's schema up to date, and makes the topics and the bucket where there are such."""
         for database in self.databases.values():
             database.migrate()
+        self.bus.prepare(timedelta(days=self.settings.retention_days))
+        self.blobs.prepare()
+
+    def reach(self) -> None:
+        """Raises `Unavailable` naming the server that this process needs and cannot reach."""
+        for database in self.databases.values():
+            database.reach()
+        self.bus.reach()
+        self.blobs.reach()
+
+    def watch(self, *, http: HostPort | None = None) -> None:
+        """Answers health and metrics from now on, not ready yet: a server that is away must not look like a dead process."""
+        checks = [Check("start", self._check_started)]
+        self._dispatcher = Dispatcher((), checks=checks, metrics=self.metrics, metrics_from=self.settings.metrics_from)
+        self._http = HttpServer(self._dispatcher, http or self.settings.http, trust_proxy=self.settings.trust_proxy)
+        self._http.start()
+
+    def _check_started(self) -> None:
+        if not self.running:
+            self.reach()
+            raise Unavailable("The services are being started.")
+
+    def await_servers(self, stop: threading.Event, *, migrated: bool) -> bool:
+        """Waits until every server answers; False when `stop` was set before. `migrated`: and until its schema is ours."""
+        pause = _FIRST_PAUSE_S
+        while not stop.is_set():
+            try:
+                self.reach()
+                if migrated:
+                    for database in self.databases.values():
+                        database.check_schema()
+            except (Unavailable, RateLimited) as error:
+                self._log.warning("server.away", reason=error.message, again_in_s=pause)
+                stop.wait(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE_S)
+                continue
+            return True
+        return False
 
     def parts(self, service: str) -> Parts:
         """What `build` of a service is given."""
@@ -110,14 +169,16 @@ class Application:
             settings=self.settings,
             database=database,
             log=self.bus,
+            wakes=self.wakes,
             blobs=self.blobs,
             clock=self.clock,
             secrets=SecretBox(self.keys),
             keys=self.keys,
             metrics=self.metrics,
             channels=self.channels,
-            data=self.settings.data,
-            leases=Leases(database, clock=self.clock),
+            data=self.folder,
+            instance=self.instance,
+            leases=Leases(database),
             egress=self.egress,
         )
 
@@ -133,13 +194,14 @@ class Application:
             for one in service.consumers
         ]
         self._register(service.name, self.servers[service.name])
+        self._calls.serve(self._guards[service.name], partial(self._register, service.name))
         return service
 
     def _register(self, name: str, server: Any) -> None:
         service = self.services[name]
         for register in service.rpc:
             register(server)
-        OperationsServicer.register(server, service, self.consumers[name], self.settings.data, self.clock)
+        OperationsServicer.register(server, service, self.consumers[name], self.folder, self.clock)
 
     def listen(self, name: str, address: network.Address) -> None:
         """Answers the calls of one service over the network too."""
@@ -154,13 +216,13 @@ class Application:
         for name in self.services.keys() - {service.name}:
             self.listen(name, apart.address(name))
         self.channels[service.name] = apart.connect()
-        self.bus.listeners.append(apart.wake)
+        self.wakes.listeners.append(lambda _topics: apart.wake())
         ProcessCollector(namespace=f"ascolto_{service.name}", pid=apart.pid, registry=self.metrics)
         self._apart.append(apart)
 
     def checks(self) -> list[Check]:
         """Everything readiness rests on."""
-        found = [Check("disk", partial(_check_disk, self.settings.data))]
+        found = [Check("disk", partial(_check_disk, self.folder))]
         found += [Check(apart.name, apart.check_started) for apart in self._apart]
         for name, service in self.services.items():
             if not service.process:
@@ -170,13 +232,15 @@ class Application:
 
     def start(self, commands: Mapping[str, Command] | None = None, *, http: HostPort | None = None) -> None:
         """Starts threads, HTTP and the control socket; everything answers when it returns."""
-        mounts = [mount for service in self.services.values() for mount in service.mounts]
-        dispatcher = Dispatcher(mounts, checks=self.checks(), metrics=self.metrics)
-        self._http = HttpServer(dispatcher, http or self.settings.http, trust_proxy=self.settings.trust_proxy)
+        if self._dispatcher is None:
+            self.watch(http=http)
+        assert self._dispatcher is not None
+        assert self._http is not None
         self.work()
-        self._http.start()
+        mounts = [mount for service in self.services.values() for mount in service.mounts]
+        self._dispatcher.open(mounts, self.checks())
         if commands is not None:
-            self._control = ControlServer(self.settings.data, commands)
+            self._control = ControlServer(self.folder, commands)
             self._control.start()
         self._log.info("application.ready", http=str(self._http.address))
 
@@ -193,12 +257,20 @@ class Application:
             for name, one in self.databases.items()
             if name in self.services and not self.services[name].process
         }
-        workers.append(
-            Pruner(owned, self.bus, self.consumers, settings=self.settings, clock=self.clock, metrics=self.metrics)
+        retention = timedelta(days=self.settings.retention_days)
+        inbox = InboxPruner(owned, clock=self.clock, retention=retention)
+        workers.append(PruneWorker("prune-inbox", owned, inbox.prune, holder=self.instance))
+        for database in owned.values():
+            workers += database.workers(self.wakes.notify)
+        workers += self.bus.workers(
+            Duties(owned, self.wakes, self.clock, self.instance, retention, self.metrics, self._groups())
         )
         workers += self._apart  # last: what a wrong setting stops has then stopped the start
         self._runner = Runner(list(self.services.values()), workers)
         self._runner.start()
+
+    def _groups(self) -> set[tuple[str, str]]:
+        return {(one.consumption.group, one.consumption.topic) for each in self.consumers.values() for one in each}
 
     @property
     def running(self) -> bool:
@@ -225,8 +297,10 @@ class Application:
             apart.close()
         for server in self._listening:
             server.stop(None)
+        self._calls.close()
         for database in self.databases.values():
             database.close()
+        self.bus.close()
         self.egress.close()
         self._lock.release()
 
@@ -257,18 +331,6 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_NEW_OBJECTS, 20, 20)
-
-
-def _sqlite_path(settings: Settings, service: str) -> Path:
-    if not settings.database:
-        return settings.data.absolute() / f"{service}.db"
-    url = settings.database.replace("{service}", service)
-    load("database", url)
-    if "{service}" not in settings.database:
-        raise Invalid(
-            "ASCOLTO_DATABASE must name {service}: each service has a database of its own.", field="ASCOLTO_DATABASE"
-        )
-    return Path(url.partition("://")[2]).absolute()
 
 
 def _check_disk(folder: Path) -> None:

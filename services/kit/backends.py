@@ -24,16 +24,23 @@ from services.kit.errors import Invalid
 from services.kit.leases import Leases
 from services.kit.secrets import Keys, SecretBox
 from services.kit.uow import Database
+from services.kit.wakes import Wakes
 
 SERVICES = ("intake", "tickets", "social", "search", "desk")
 COPIES = frozenset({"search"})  # hold nothing of their own: built anew from the others, and left out of backups
 
 BACKENDS: Mapping[tuple[str, str], str] = {
     ("database", "sqlite"): "services.kit.db.sqlite:SqliteDatabase",
+    ("database", "postgresql"): "services.kit.db.postgres:PostgresDatabase",
     ("bus", "local"): "services.kit.bus.local:LocalLog",
+    ("bus", "kafka"): "services.kit.bus.kafka:KafkaLog",
     ("blobs", "local"): "services.kit.blobs:FolderBlobs",
-    ("rpc", "local"): "services.kit.rpc.local:LocalServer",
-    ("index", "local"): "services.search.index.local:LocalIndex",
+    ("blobs", "s3"): "services.kit.blobs_s3:S3Blobs",
+    ("rpc", "local"): "services.kit.rpc.local:LocalCalls",
+    ("rpc", "grpc"): "services.kit.rpc.network:NetworkCalls",
+    ("rpc", "grpcs"): "services.kit.rpc.network:NetworkCalls",
+    ("index", "local"): "services.search.index.local:LocalEngine",
+    ("index", "elasticsearch"): "services.search.index.elastic:ElasticEngine",
 }
 
 
@@ -59,6 +66,7 @@ class Parts:
     settings: Settings
     database: Database
     log: Log
+    wakes: Wakes
     blobs: Blobs
     clock: Clock
     secrets: SecretBox
@@ -66,5 +74,6 @@ class Parts:
     metrics: CollectorRegistry
     channels: Mapping[str, grpc.Channel]
     data: Path
+    instance: str  # this process among all of its kind, the same after a restart: who holds a lease
     leases: Leases
     egress: Egress

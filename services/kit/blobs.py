@@ -12,10 +12,13 @@ import shutil
 from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from services.kit.errors import Internal, NotFound, Unavailable
 from services.kit.spool import Content, Spooled, pieces
+
+if TYPE_CHECKING:
+    from services.kit.config import Settings
 
 _KEY = re.compile(r"[a-z]+(/[A-Za-z0-9_][A-Za-z0-9_.-]{0,119}){1,4}")  # intake/con_01k…/0: no dot first, no empty part
 
@@ -51,6 +54,14 @@ class Blobs(Protocol):
         """When it was stored, UTC. Raises `NotFound`."""
         ...
 
+    def prepare(self) -> None:
+        """Makes what holds the blobs, if it is missing."""
+        ...
+
+    def reach(self) -> None:
+        """Raises `Unavailable` when the store's server does not answer; works before `prepare`."""
+        ...
+
     def ping(self) -> None:
         """Raises `Unavailable` when nothing can be stored."""
         ...
@@ -73,6 +84,17 @@ class FolderBlobs:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._parts = folder / ".parts"
+
+    @classmethod
+    def for_settings(cls, settings: Settings) -> FolderBlobs:
+        """Those of the data folder."""
+        return cls(settings.data / "blobs")
+
+    def prepare(self) -> None:
+        """Folders are made as they are needed."""
+
+    def reach(self) -> None:
+        """There is no server: always reached."""
 
     def put(self, key: str, data: Content) -> None:
         """Stores `data`: a file of its own, synced, renamed into place, the folders synced."""

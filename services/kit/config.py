@@ -6,6 +6,7 @@ Each field's `doc` is its line in `docs/reference/settings.md`; a test holds the
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,12 @@ def _relay(text: str) -> str:
     return text
 
 
+def _networks(text: str) -> str:
+    for part in filter(None, text.split(",")):
+        ipaddress.ip_network(part.strip())
+    return text
+
+
 def _flag(text: str) -> bool:
     if text.lower() in {"1", "true", "yes", "on"}:
         return True
@@ -96,14 +103,41 @@ class Settings:
         "Address that writes notices of alerts where a brand has no mailbox of its own; empty: `ascolto@` and the host of the public address.",
     )
     database: str = _setting(
-        "", "Database of each service; `{service}` is replaced. Empty: SQLite files in the data folder."
+        "",
+        "Database of each service; `{service}` is replaced: `postgresql://user:password@host:5432/ascolto_{service}`. Empty: SQLite files in the data folder.",
+        secret=True,
     )
-    bus: str = _setting("local:", "Event log: `local:` reads the outbox tables in place.")
-    index: str = _setting("local:", "Search index: `local:` keeps a tantivy index in the data folder.")
+    bus: str = _setting(
+        "local:", "Event log: `local:` reads the outbox tables in place, `kafka://host:9092,host:9092` is Kafka."
+    )
+    index: str = _setting(
+        "local:",
+        "Search index: `local:` keeps a tantivy index in the data folder; `elasticsearch://user:password@host:9200,host2:9200/prefix?tls=1&ca=/path/ca.pem&shards=3` is a cluster, all but the host may be left out.",
+        secret=True,
+    )
     rpc: str = _setting(
-        "local:", "Calls between services: `local:` in the process, `grpc://host:port` over the network."
+        "local:",
+        "Where the services of other processes answer: `local:` nowhere, `grpc://{service}:8710` by name (`{service}` is replaced), `grpc://intake=host:port,tickets=host:port` one by one; a name more than once is several instances. `grpcs:` is the same over TLS.",
     )
-    blobs: str = _setting("local:", "Attachments and raw contacts: `local:` keeps them in the data folder.")
+    rpc_listen: HostPort = _setting(
+        HostPort("127.0.0.1", 8710),
+        "Address of calls from other processes, for the first service of this one; each further service takes the next port.",
+        HostPort.parse,
+    )
+    rpc_ca: str = _setting("", "File of the authority that signs the services' certificates, for `grpcs:`.")
+    rpc_cert: str = _setting("", "File of this process's certificate, for `grpcs:`.")
+    rpc_key: str = _setting("", "File of that certificate's private key, for `grpcs:`.")
+    blobs: str = _setting(
+        "local:",
+        "Attachments and raw contacts: `local:` keeps them in the data folder, `s3://key:secret@host:port/bucket?tls=1&region=…` in S3-compatible storage, all but the bucket may be left out.",
+        secret=True,
+    )
+    key_file: str = _setting(
+        "", "File of the installation's key of 32 bytes, the same for all processes; empty: `key` in the data folder."
+    )
+    metrics_from: str = _setting(
+        "127.0.0.0/8,::1/128", "Networks that may read `/metrics`, comma separated.", _networks
+    )
     log: str = _setting("text", "Form of the log on standard error: `text` or `json`.")
     log_level: str = _setting("info", "Least level that is logged: debug, info, warning, error.")
     allow_hosts: str = _setting(
@@ -143,6 +177,17 @@ class Settings:
         if settings.log not in {"text", "json"}:
             raise Invalid(f"ASCOLTO_LOG={settings.log!r} cannot be used: write text or json.", field="ASCOLTO_LOG")
         return settings
+
+    def database_of(self, service: str) -> str:
+        """The URL of a service's database. Raises `Invalid` when the setting gives all services the same one."""
+        if not self.database:
+            return f"sqlite://{self.data.absolute() / f'{service}.db'}"
+        if "{service}" not in self.database:
+            raise Invalid(
+                "ASCOLTO_DATABASE must name {service}: each service has a database of its own.",
+                field="ASCOLTO_DATABASE",
+            )
+        return self.database.replace("{service}", service)
 
     def to_env(self) -> dict[str, str]:
         """What makes another process read the same settings."""

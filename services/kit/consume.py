@@ -10,24 +10,25 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from services.kit import crash, log
 from services.kit.app import Consumption
-from services.kit.bus import Log, Record
+from services.kit.bus import Log, Part, Reading, Record
 from services.kit.clock import Clock
 from services.kit.deadletters import NEWER_SCHEMA, DeadLetters, park, reason_of
 from services.kit.errors import AscoltoError, RateLimited, Unavailable
-from services.kit.ids import made_at
 from services.kit.inbox import Fenced, Place, keep_unapplied, without_erased
+from services.kit.positions import Positions
 
 if TYPE_CHECKING:
     from services.kit.consume_metrics import ConsumeMetrics
     from services.kit.uow import Database, Uow
 
 _AWAY = (Unavailable, RateLimited, ConnectionError, TimeoutError)
+_UNKNOWN = (AscoltoError, ConnectionError, TimeoutError)
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
 _WAIT_S = 1.0  # how long a stop may go unnoticed while nothing happens
@@ -47,6 +48,9 @@ class Lag:
     paused: str
 
 
+_Move = tuple[Place, int, int]  # where, from which offset, to which
+
+
 def _where(error: BaseException) -> str:
     """Where it was raised; its text may hold what a customer wrote, so the log has the place alone."""
     frames = traceback.extract_tb(error.__traceback__)
@@ -54,25 +58,25 @@ def _where(error: BaseException) -> str:
 
 
 class _Batch:
-    """One transaction: position, inbox, effect. May be run again by the writer, so it holds nothing but its input."""
+    """One transaction: positions, inbox, effect. May be run again by the writer, so it holds nothing but its input."""
 
-    __slots__ = ("_consumer", "_following", "_place", "_records", "_start", "rows", "title")
+    __slots__ = ("_consumer", "_moves", "_records", "rows", "title")
 
-    def __init__(self, consumer: Consumer, place: Place, start: int, records: Sequence[Record]) -> None:
-        self._consumer, self._place, self._start, self._records = consumer, place, start, records
-        self._following = records[-1].offset + 1
+    def __init__(self, consumer: Consumer, moves: Sequence[_Move], records: Sequence[Record]) -> None:
+        self._consumer, self._moves, self._records = consumer, moves, records
         self.rows = len(records)
-        self.title = f"consume {place.group} {place.topic}"
+        self.title = consumer.name
 
     def __call__(self, uow: Uow) -> None:
         consumption = self._consumer.consumption
         now_us = self._consumer.now_us()
-        self._place.move(uow, self._start, self._following, now_us)
+        for place, expected, following in self._moves:
+            place.move(uow, expected, following, now_us)
         wanted = [record for record in self._records if record.kind in consumption.kinds]
         if len(wanted) < len(self._records):
             known = consumption.kinds | consumption.ignored
             if unknown := [record for record in self._records if record.kind not in known]:
-                park(uow, consumption.group, unknown, (NEWER_SCHEMA, "This version does not know the kind."), now_us)
+                self._consumer.park(uow, unknown, (NEWER_SCHEMA, "This version does not know the kind."), now_us)
         if wanted := without_erased(uow, keep_unapplied(uow, consumption.group, wanted, now_us)):
             consumption.handle(wanted, uow)
         crash.point(self._consumer.before_commit)
@@ -98,7 +102,9 @@ class Consumer:
         self._after_commit = f"{self.service}.consume.after_commit"
         self._metrics = metrics
         self._events = log.logger(self.service)
-        self._next: dict[int, int] = {}
+        self._positions = Positions(consumption.group, database, event_log, now_us=self.now_us)
+        self._next: dict[int, int] = {}  # of each partition held
+        self._reading: Reading | None = None
         self._paused = ""
         self._letters = DeadLetters(database, [consumption], clock=clock)
 
@@ -110,29 +116,27 @@ class Consumer:
 
     def run(self, stop: threading.Event) -> None:
         """Consumes until `stop` is set; the batch under way is finished."""
-        pause, seen = _FIRST_PAUSE_S, 0
-        while not stop.is_set():
-            begun = time.monotonic()
-            try:
-                self.start()
-                handled = self._step(stop)
-            except Fenced:
-                self._next.clear()
-                self._events.info("consume.fenced", group=self.consumption.group, topic=self.consumption.topic)
-                continue
-            except _AWAY as error:
-                self._pause(error)
-                stop.wait(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE_S)
-                continue
-            except Exception as error:
-                _, self._paused = reason_of(error)  # a position outside the log, or a defect: shown, then begun again
-                raise
-            pause, self._paused = _FIRST_PAUSE_S, ""
-            if not handled:
-                seen = self._log.wait([self.consumption.topic], seen, _WAIT_S)
-            else:
-                stop.wait(self._rest_s(handled, time.monotonic() - begun))
+        pause = _FIRST_PAUSE_S
+        try:
+            while not stop.is_set():
+                try:
+                    handled, took_s = self._step(_WAIT_S)
+                except Fenced:
+                    self._events.info("consume.fenced", group=self.consumption.group, topic=self.consumption.topic)
+                    continue
+                except _AWAY as error:
+                    self._pause(error)
+                    stop.wait(pause)
+                    pause = min(pause * 2, _LONGEST_PAUSE_S)
+                    continue
+                except Exception as error:
+                    _, self._paused = reason_of(error)  # a position outside the log, or a defect: shown, begun again
+                    raise
+                pause, self._paused = _FIRST_PAUSE_S, ""
+                if handled:
+                    stop.wait(self._rest_s(handled, took_s))
+        finally:
+            self.close()
 
     def _rest_s(self, handled: int, took_s: float) -> float:
         """How long to leave the processor to others, the edge above all.
@@ -145,75 +149,83 @@ class Consumer:
         return min(took_s, _LONGEST_REST_S)
 
     def run_once(self) -> int:
-        """Handles all that waits now; returns how many records. Raises what makes it pause."""
-        self.start()
+        """Handles all that waits in the parts held now; returns how many records. Raises what makes it pause."""
         handled = 0
-        while step := self._step(None):
+        while step := self._step(0.0)[0]:
             handled += step
         return handled
 
-    def start(self) -> None:
-        """Finds or makes the position, and replays what an older version could not read. Does nothing the second time."""
-        if self._next:
-            return
-        found: dict[int, int] = {}
-        for partition in self._log.partitions(self.consumption.topic):
-            place = self._place(partition)
-            with self._database.read() as reader:
-                position = place.find(reader)
-            if position is None:
-                position = self._log.begin(place.topic, partition)
-                self._register(place, position)
-            found[partition] = position
-        self._letters.replay_newer(self.consumption)
-        self._next = found
+    def start(self) -> Reading:
+        """Joins the group, and replays what an older version could not read. Does nothing the second time."""
+        if self._reading is None:
+            self._letters.replay_newer(self.consumption)
+            self._reading = self._log.join(self.consumption.group, [self.consumption.topic], self._begin_at)
+        return self._reading
 
-    def _register(self, place: Place, position: int) -> None:
-        now_us = self.now_us()
-        self._database.write(lambda uow: place.register(uow, position, now_us))
+    def close(self) -> None:
+        """Leaves the group: others have its parts at once."""
+        if self._reading is not None:
+            self._reading.close()
+            self._reading = None
 
-    def _place(self, partition: int) -> Place:
-        return Place(self.consumption.group, self.consumption.topic, partition)
+    def _begin_at(self, parts: Collection[Part]) -> dict[Part, int]:
+        found = self._positions(parts)
+        self._next.update({part.partition: position for part, position in found.items()})
+        return found
 
-    def _step(self, stop: threading.Event | None) -> int:
-        handled = 0
-        for partition, position in list(self._next.items()):
-            if stop is not None and stop.is_set():
-                break
-            records = self._log.read(self.consumption.topic, partition, position, self.consumption.batch)
-            if records:
-                self._apply(self._place(partition), records)
-                handled += len(records)
-        return handled
+    def _step(self, timeout_s: float) -> tuple[int, float]:
+        """Applies what follows; returns how many records, and in how many seconds."""
+        reading = self.start()
+        polled = reading.poll(self.consumption.batch, timeout_s)
+        if not polled:
+            return 0, 0.0
+        begun = time.monotonic()
+        records = [record for part in polled.values() for record in part]
+        try:
+            self._apply(records)
+        except Exception:
+            reading.rewind(polled.keys())
+            raise
+        return len(records), time.monotonic() - begun
 
     # --- one batch ---
 
-    def _apply(self, place: Place, records: Sequence[Record]) -> None:
+    def _apply(self, records: Sequence[Record]) -> None:
         """Applies records in order; on a failure halves them until the one at fault stands alone, and parks it."""
-        start = self._next[place.partition]
+        following = {record.partition: record.offset + 1 for record in records}
+        moves = [
+            (Place(self.consumption.group, self.consumption.topic, partition), self._next[partition], offset)
+            for partition, offset in following.items()
+        ]
         begun = time.monotonic()
         try:
-            self._database.write(_Batch(self, place, start, records))
+            self._database.write(_Batch(self, moves, records))
         except (Fenced, *_AWAY):
             raise
         except Exception as error:  # noqa: BLE001 (the edge of the loop: halved, then parked with its reason)
             if len(records) > 1:
                 middle = len(records) // 2
-                self._apply(place, records[:middle])
-                self._apply(place, records[middle:])
+                self._apply(records[:middle])
+                self._apply(records[middle:])
                 return
-            self._park(place, start, records[0], error)
-        self._next[place.partition] = records[-1].offset + 1
+            self._set_aside(moves[0], records[0], error)
+        self._next.update(following)
         crash.point(self._after_commit)
         if self._metrics is not None:
             self._metrics.applied(self, len(records), time.monotonic() - begun)
 
-    def _park(self, place: Place, start: int, record: Record, error: Exception) -> None:
+    def park(self, uow: Uow, records: Sequence[Record], reason: tuple[str, str], now_us: int) -> None:
+        """Parks records for this group, and lets the log show a copy."""
+        park(uow, self.consumption.group, records, reason, now_us)
+        self._log.copy_parked(uow, records)
+
+    def _set_aside(self, move: _Move, record: Record, error: Exception) -> None:
         reason, now_us = reason_of(error), self.now_us()
+        place, expected, following = move
 
         def write(uow: Uow) -> None:
-            place.move(uow, start, record.offset + 1, now_us)
-            park(uow, place.group, [record], reason, now_us)
+            place.move(uow, expected, following, now_us)
+            self.park(uow, [record], reason, now_us)
 
         self._database.write(write)
         self._events.error(
@@ -234,20 +246,10 @@ class Consumer:
     # --- for operations ---
 
     def lags(self) -> list[Lag]:
-        """How far this group is behind, a row for each partition; what cannot be told says why in `paused`."""
+        """How far this group is behind, its parts added up; what cannot be told says why in `paused`."""
         group, topic = self.consumption.group, self.consumption.topic
         try:
-            return [self._lag(partition) for partition in self._log.partitions(topic)]
-        except AscoltoError as error:
-            return [Lag(group, topic, 0, 0, 0.0, error.message)]
-
-    def _lag(self, partition: int) -> Lag:
-        topic = self.consumption.topic
-        with self._database.read() as reader:
-            position = self._place(partition).find(reader)
-        if position is None:
-            position = self._log.begin(topic, partition)
-        waiting = self._log.read(topic, partition, position, 1)
-        age_s = max(0.0, (self._clock.now() - made_at(waiting[0].event_id)).total_seconds()) if waiting else 0.0
-        end = self._log.end(topic, partition) if waiting else position
-        return Lag(self.consumption.group, topic, position, end, age_s, self._paused)
+            found = self._positions.backlog(topic, self._clock.now())
+        except _UNKNOWN as error:
+            return [Lag(group, topic, 0, 0, 0.0, reason_of(error)[1])]
+        return [Lag(group, topic, found.position, found.end, found.age_s, self._paused)]

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import uvicorn
@@ -20,16 +21,23 @@ from services.kit.app import Check, Mount
 from services.kit.config import HostPort
 from services.kit.errors import Unavailable
 
-_LOOPBACK = ("127.", "::1")
 _GRACE_S = 5
 
 
 class Dispatcher:
     """Sends each request to the mount with the longest prefix of its path; paths are handed on whole."""
 
-    def __init__(self, mounts: Sequence[Mount], *, checks: Sequence[Check], metrics: CollectorRegistry) -> None:
-        self._mounts = sorted(mounts, key=lambda mount: len(mount.prefix), reverse=True)
-        self._checks, self._metrics = checks, metrics
+    def __init__(
+        self,
+        mounts: Sequence[Mount],
+        *,
+        checks: Sequence[Check],
+        metrics: CollectorRegistry,
+        metrics_from: str = "127.0.0.0/8,::1/128",
+    ) -> None:
+        self.open(mounts, checks)
+        self._metrics = metrics
+        self._readers = [ip_network(part.strip()) for part in metrics_from.split(",") if part.strip()]
         self._log = log.logger("http").bind()  # bound once: a lazy logger binds anew for each request
         self._counted: dict[tuple[str, int], Any] = {}
         self._timed: dict[str, Any] = {}
@@ -39,6 +47,11 @@ class Dispatcher:
         self._seconds = Histogram(
             "ascolto_http_request_seconds", "Seconds until the answer was complete.", ["area"], registry=metrics
         )
+
+    def open(self, mounts: Sequence[Mount], checks: Sequence[Check]) -> None:
+        """From now on these applications answer, and readiness rests on these checks."""
+        self._mounts = sorted(mounts, key=lambda mount: len(mount.prefix), reverse=True)
+        self._checks = checks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -53,12 +66,10 @@ class Dispatcher:
             if mount.prefix in {"/", path} or path.startswith(mount.prefix + "/"):
                 await self._measured(mount, scope, receive, send)
                 return
-        await answer(
-            send,
-            404,
-            {"type": "about:blank", "title": "Not found", "status": 404},
-            media_type="application/problem+json",
-        )
+        found = 404 if self._mounts else 503  # without mounts the services are being started
+        title = "Not found" if self._mounts else "Starting; try again in a moment."
+        problem = {"type": "about:blank", "title": title, "status": found}
+        await answer(send, found, problem, media_type="application/problem+json")
 
     async def _measured(self, mount: Mount, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
@@ -109,13 +120,18 @@ class Dispatcher:
             {"status": "not ready" if bad else "ready", "faults": {name: detail for name, detail, _ in faults}},
         )
 
+    def _may_read(self, peer: str) -> bool:
+        try:
+            address = ip_address(peer)
+        except ValueError:
+            return False  # a socket without an address
+        return any(address in network for network in self._readers)
+
     async def _show_metrics(self, scope: Scope, _receive: Receive, send: Send) -> None:
         peer = (scope.get("client") or ("",))[0]
-        if not peer.startswith(_LOOPBACK):
+        if not self._may_read(peer):
             await answer(
-                send,
-                403,
-                {"status": 403, "title": "Metrics are for loopback; scrape them through the machine's own agent."},
+                send, 403, {"status": 403, "title": "Metrics are for the networks of ASCOLTO_METRICS_FROM alone."}
             )
             return
         text = await asyncio.to_thread(generate_latest, self._metrics)

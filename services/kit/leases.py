@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from services.kit.clock import Clock
 from services.kit.db.sql import Sql
 from services.kit.errors import Conflict
-from services.kit.uow import Database, Uow, Value
+from services.kit.uow import Database, Row, Uow, Value
 
 _TAKE = Sql(
     "INSERT INTO leases (name, holder, epoch, expires_us) VALUES (:name, :holder, 1, :expires_us)"
@@ -23,7 +22,9 @@ _RENEW = Sql(
     " WHERE name = :name AND holder = :holder AND epoch = :epoch AND expires_us > :now_us"
 )
 _RELEASE = Sql("UPDATE leases SET expires_us = 0 WHERE name = :name AND holder = :holder AND epoch = :epoch")
-_HOLDS = Sql("SELECT 1 FROM leases WHERE name = :name AND holder = :holder AND epoch = :epoch AND expires_us > :now_us")
+_HOLDS = Sql(
+    "SELECT 1 FROM leases WHERE name = :name AND holder = :holder AND epoch = :epoch AND expires_us > :now_us FOR SHARE"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,31 +37,30 @@ class Lease:
 
 
 class Leases:
-    """Leases of one database. `clock` is the database's: on SQLite the process's own, as there is one process."""
+    """Leases of one database."""
 
-    def __init__(self, database: Database, *, clock: Clock) -> None:
-        self._database, self._clock = database, clock
-
-    def _now_us(self) -> int:
-        return int(self._clock.now().timestamp() * 1_000_000)
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def take(self, name: str, holder: str, *, seconds: float) -> Lease | None:
         """The lease with a new epoch, or None while another holds it. Taking one's own again fences one's past self."""
-        now_us = self._now_us()
-        values: dict[str, Value] = {
-            "name": name,
-            "holder": holder,
-            "now_us": now_us,
-            "expires_us": now_us + int(seconds * 1_000_000),
-        }
-        rows = self._database.write(lambda uow: uow.rows(_TAKE, values))
+
+        def take(uow: Uow) -> list[Row]:
+            now_us = uow.now_us()
+            ends_us = now_us + int(seconds * 1_000_000)
+            return uow.rows(_TAKE, {"name": name, "holder": holder, "now_us": now_us, "expires_us": ends_us})
+
+        rows = self._database.write(take)
         return Lease(name, holder, int(rows[0][0] or 0)) if rows else None
 
     def renew(self, lease: Lease, *, seconds: float) -> bool:
         """Holds on for `seconds` from now; False when it ended or another took it: stop then."""
-        now_us = self._now_us()
-        values = {**self._values(lease, now_us), "expires_us": now_us + int(seconds * 1_000_000)}
-        return self._database.write(lambda uow: uow.execute(_RENEW, values)) == 1
+
+        def renew(uow: Uow) -> int:
+            values = self._values(lease, uow)
+            return uow.execute(_RENEW, {**values, "expires_us": uow.now_us() + int(seconds * 1_000_000)})
+
+        return self._database.write(renew) == 1
 
     def release(self, lease: Lease) -> None:
         """Lets another take it at once. The epoch stays, so that it never repeats."""
@@ -68,10 +68,13 @@ class Leases:
         self._database.write(lambda uow: uow.execute(_RELEASE, values))
 
     def fence(self, lease: Lease, uow: Uow) -> None:
-        """Raises `Conflict` unless the lease holds: first statement of each of the holder's writes."""
-        if uow.row(_HOLDS, self._values(lease, self._now_us())) is None:
+        """Raises `Conflict` unless the lease holds: first statement of each of the holder's writes.
+
+        Nobody can take it before the write has ended: its row is locked.
+        """
+        if uow.row(_HOLDS, self._values(lease, uow)) is None:
             raise Conflict(f"{lease.holder} no longer holds the lease {lease.name} (epoch {lease.epoch}).")
 
     @staticmethod
-    def _values(lease: Lease, now_us: int) -> dict[str, Value]:
-        return {"name": lease.name, "holder": lease.holder, "epoch": lease.epoch, "now_us": now_us}
+    def _values(lease: Lease, uow: Uow) -> dict[str, Value]:
+        return {"name": lease.name, "holder": lease.holder, "epoch": lease.epoch, "now_us": uow.now_us()}

@@ -119,18 +119,15 @@ class Runner:
         return [loop.thread.name for loop in self.loops if loop.thread.is_alive()]
 
 
-def wait_for_signal() -> signal.Signals:
-    """Blocks until SIGINT or SIGTERM; a second one within the stop ends the process at once with status 130."""
+def heed_signals() -> threading.Event:
+    """An event set by SIGINT or SIGTERM from now on; a second one within the stop ends the process at once with status 130."""
     received = threading.Event()
-    which: list[int] = []
 
-    def note(number: int, _frame: object) -> None:
+    def note(_number: int, _frame: object) -> None:
         if received.is_set():
             os._exit(130)
-        which.append(number)
         received.set()
 
     signal.signal(signal.SIGINT, note)
     signal.signal(signal.SIGTERM, note)
-    received.wait()
-    return signal.Signals(which[0])
+    return received

@@ -1,6 +1,6 @@
 """The installation's key, what is derived from it, and secrets encrypted at rest.
 
-One random key of 32 bytes lies in `ASCOLTO_DATA/key` (mode 0600), made on first use. Everything else is derived from
+One random key of 32 bytes lies in `ASCOLTO_KEY_FILE`, else in `ASCOLTO_DATA/key` (mode 0600), made on first use. Everything else is derived from
 it by purpose, so that a signature made for one purpose is worthless for another.
 """
 
@@ -29,12 +29,11 @@ class Keys:
         self._derived: dict[str, bytes] = {}
 
     @classmethod
-    def open(cls, folder: Path) -> Keys:
-        """Reads the key of a data folder, making it the first time."""
-        path = folder / "key"
+    def open(cls, path: Path) -> Keys:
+        """Reads a key file, making it the first time."""
         try:
             if not path.exists():
-                folder.mkdir(parents=True, exist_ok=True)
+                path.parent.mkdir(parents=True, exist_ok=True)
                 draft = path.with_suffix(f".{os.getpid()}.new")
                 descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
                 with os.fdopen(descriptor, "wb") as file:

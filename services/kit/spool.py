@@ -12,6 +12,7 @@ import shutil
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -83,9 +84,17 @@ class Spool:
     def __init__(self, data: Path) -> None:
         self._folder = data.absolute() / _FOLDER
 
-    def clear(self) -> None:
-        """Removes what a killed process left. Only for the owner of the data folder, before anything is on its way."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+    def clear(self, *, before: datetime | None = None) -> None:
+        """Removes what a killed process left. Only for the owner of the data folder, before anything is on its way.
+
+        `before`: only what was last written earlier, for a folder that several processes share.
+        """
+        if before is None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            return
+        for path in self._folder.glob("*"):
+            if path.stat().st_mtime < before.timestamp():
+                path.unlink(missing_ok=True)
 
     def scratch(self) -> Scratch:
         """A file to be written. Raises `Unavailable`."""

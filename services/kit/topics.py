@@ -17,3 +17,8 @@ PRODUCERS = {
     MENTIONS: "social",
     ALERTS: "social",
 }
+
+
+def dead_letter_topic(topic: str) -> str:
+    """Where a log shows copies of what consumers of `topic` parked."""
+    return f"{topic}.dlq"

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
+    from services.kit.app import Worker
     from services.kit.db.sql import Sql
 
 T = TypeVar("T")
@@ -100,8 +101,19 @@ class Uow(Reader, Protocol):
         """
         ...
 
-    def next_revs(self, count: int = 1) -> range:
-        """Draws `count` consecutive revisions from the database's one sequence. Draw after the locks."""
+    def lock(self, name: str) -> None:
+        """Holds back every other transaction that locks the same name, until this one ends. The first thing in a function.
+
+        For what is read, worked out and written back as a whole; a single aggregate is locked by its version instead.
+        """
+        ...
+
+    def next_revs(self, count: int = 1) -> Sequence[int]:
+        """Draws `count` revisions, ascending, from the database's one sequence. Draw after the locks."""
+        ...
+
+    def now_us(self) -> int:
+        """The hour of the database's clock, the only one all processes share, in microseconds since 1970 UTC."""
         ...
 
     def emit(self, *events: Event) -> None:
@@ -126,6 +138,18 @@ class Database(Protocol):
 
     def migrate(self) -> None:
         """Brings the schema up to date; safe to run twice."""
+        ...
+
+    def reach(self) -> None:
+        """Raises `Unavailable` when its server does not answer; works before the first migration."""
+        ...
+
+    def check_schema(self) -> None:
+        """Raises `Unavailable` while the schema is older than this program."""
+        ...
+
+    def workers(self, notify: Callable[[frozenset[str]], None]) -> Sequence[Worker]:
+        """What must run beside the service for its sake: who tells `notify` of other processes' commits."""
         ...
 
     def ping(self) -> None:

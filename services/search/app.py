@@ -17,7 +17,6 @@ from services.kit.rpc.caller import Caller
 from services.search.clients import GrpcOwners
 from services.search.consumer import Indexer
 from services.search.domain.document import KINDS
-from services.search.index.local.schema import VERSION
 from services.search.ports import Owners
 from services.search.rpc import SearchRpc
 from services.search.usecases.find import Finder
@@ -35,21 +34,19 @@ def build(parts: Parts, owners: Owners | None = None) -> Service:
         owners = GrpcOwners(
             caller, parts.blobs, tickets_at=parts.channels["tickets"], social_at=parts.channels["social"]
         )
-    generations = Generations(
-        parts.database,
-        parts.data / "search",
-        load("index", parts.settings.index),
-        schema=VERSION,
-        clock=parts.clock,
-    )
+    engine = load("index", parts.settings.index)(parts.settings.index, parts.data / "search")
+    generations = Generations(parts.database, engine, clock=parts.clock)
     indexer = Indexer(generations, parts.database, parts.log, parts.blobs, clock=parts.clock)
-    rebuilder = Rebuilder(generations, owners, parts.database)
+    rebuilder = Rebuilder(generations, owners, parts.database, parts.leases, parts.instance)
     rpc = SearchRpc(Finder(generations, owners, indexer.lags), generations, indexer, rebuilder, clock=parts.clock)
     parts.metrics.register(Figures(rpc.status))
 
     def check() -> None:
-        if generations.live is None:
+        generations.open()
+        index = generations.live
+        if index is None:
             raise Unavailable(f"There is no index to search: {generations.damaged or 'it is being built'}")
+        index.ping()
 
     def stages() -> Sequence[tuple[str, int, int, int, int, float]]:
         events, seconds = rpc.lag()

@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,12 +18,12 @@ from google.protobuf.message import DecodeError
 
 from services.kit import crash, log
 from services.kit.blobs import Blobs
-from services.kit.bus import Log, Record
+from services.kit.bus import Bounds, Log, Part, Reading, Record
 from services.kit.clock import Clock
 from services.kit.deadletters import NEWER_SCHEMA, park, reason_of
-from services.kit.errors import AscoltoError, RateLimited, Unavailable
-from services.kit.ids import made_at
-from services.kit.inbox import Place, without_erased
+from services.kit.errors import AscoltoError, Internal, RateLimited, Unavailable
+from services.kit.inbox import Fenced, Place, without_erased
+from services.kit.positions import Positions
 from services.kit.uow import Database, Uow, chunks
 from services.search import wire
 from services.search.domain.document import Change
@@ -70,10 +70,12 @@ class Indexer:
     ) -> None:
         self._generations, self._database, self._log, self._blobs = generations, database, event_log, blobs
         self._clock = clock
-        self._next: dict[Place, int] = {}
+        self._positions = Positions(GROUP, database, event_log, now_us=generations.now_us)
+        self._reading: Reading | None = None
+        self._next: dict[Part, int] = {}
         # How many records a place may have beyond its position that the index holds and no version tells of: those of
         # a batch whose commit was the last thing done. Until they are passed, nothing counts as new.
-        self._doubted: dict[Place, int] = {}
+        self._doubted: dict[Part, int] = {}
         self._committed_at, self._last, self._most = 0.0, 0, _BATCH
         self.handled = 0
         self.paused = ""
@@ -81,62 +83,66 @@ class Indexer:
     def run(self, stop: threading.Event) -> None:
         """Indexes until `stop` is set."""
         _step_back()
-        pause, seen = _PAUSE_S, 0
-        while not stop.is_set():
-            try:
-                self.start()
-                handled = self._step(stop)
-            except _AWAY as error:
-                self.paused = reason_of(error)[1]
-                self._most = max(_LEAST_BATCH, self._most // 2)  # it may have been more than its time allows
-                _log.warning("index.paused", reason=self.paused)
-                stop.wait(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE_S)
-                continue
-            pause, self.paused = _PAUSE_S, ""
-            if not handled:
-                seen = self._log.wait(list(wire.CONSUMES), seen, _WAIT_S)
+        pause = _PAUSE_S
+        try:
+            while not stop.is_set():
+                try:
+                    self._step(stop)
+                except Fenced:
+                    _log.info("index.fenced")
+                    continue
+                except _AWAY as error:
+                    self.paused = reason_of(error)[1]
+                    self._most = max(_LEAST_BATCH, self._most // 2)  # it may have been more than its time allows
+                    _log.warning("index.paused", reason=self.paused)
+                    stop.wait(pause)
+                    pause = min(pause * 2, _LONGEST_PAUSE_S)
+                    continue
+                pause, self.paused = _PAUSE_S, ""
+        finally:
+            self.close()
         self._generations.close()
+
+    def close(self) -> None:
+        """Leaves the group: others have its parts at once."""
+        if self._reading is not None:
+            self._reading.close()
+            self._reading = None
 
     def run_once(self) -> int:
         """Indexes all that waits now; returns how many events."""
-        self.start()
         total = 0
         while handled := self._step(None):
             total += handled
         return total
 
-    def start(self) -> None:
-        """Finds or makes the positions. Does nothing the second time."""
-        if self._next:
-            return
-        self._generations.open()
-        found: dict[Place, int] = {}
-        for topic in wire.CONSUMES:
-            for partition in self._log.partitions(topic):
-                place = Place(GROUP, topic, partition)
-                with self._database.read() as reader:
-                    position = place.find(reader)
-                if position is None:
-                    position = self._log.begin(topic, partition)
-                    self._register(place, position)
-                found[place] = position
-        self._next = found
-        self._doubted = dict.fromkeys(found, _BATCH)
+    def start(self) -> Reading:
+        """Joins the group. Does nothing the second time."""
+        if self._reading is None:
+            self._generations.open()
+            self._reading = self._log.join(GROUP, list(wire.CONSUMES), self._begin_at)
+        return self._reading
 
-    def _register(self, place: Place, position: int) -> None:
-        now_us = self._generations.now_us()
-        self._database.write(lambda uow: place.register(uow, position, now_us))
+    def _begin_at(self, parts: Collection[Part]) -> dict[Part, int]:
+        found = self._positions(parts)
+        self._next.update(found)
+        self._doubted.update(dict.fromkeys(found, _BATCH))
+        return found
 
     def _step(self, stop: threading.Event | None) -> int:
-        batch = self._read()
-        count = sum(len(records) for records in batch.values())
-        if count == 0:
+        reading = self.start()
+        batch = reading.poll(self._most, 0.0 if stop is None else _WAIT_S)
+        if not batch:
             return 0
-        if stop is not None and count < self._most and self._gather(stop):
-            batch = self._read()
+        try:
             count = sum(len(records) for records in batch.values())
-        self._apply(batch)
+            if stop is not None and count < self._most and self._gather(stop):
+                _add(batch, reading.poll(self._most - count, 0.0))
+                count = sum(len(records) for records in batch.values())
+            self._apply(batch)
+        except Exception:
+            reading.rewind(batch.keys())
+            raise
         self._committed_at, self._last, self._most = time.monotonic(), count, min(_BATCH, self._most * 2)
         self.handled += count
         return count
@@ -147,45 +153,43 @@ class Indexer:
         until = self._committed_at + window
         if time.monotonic() >= until:
             return False
-        seen: list[int] = []
+        seen: list[dict[Part, Bounds]] = []
         while (left := until - time.monotonic()) > 0 and not stop.wait(min(left, _WINDOW_S)):
-            ends = [self._log.end(place.topic, place.partition) for place in self._next]
+            ends = [self._log.bounds(topic) for topic in wire.CONSUMES]
             if ends == seen:
                 break
             seen = ends
         return True
 
-    def _read(self) -> dict[Place, list[Record]]:
-        found = {}
-        for place, position in self._next.items():
-            records = self._log.read(place.topic, place.partition, position, self._most)
-            if records:
-                found[place] = records
-        return found
-
-    def _apply(self, batch: dict[Place, list[Record]]) -> None:
+    def _apply(self, batch: dict[Part, list[Record]]) -> None:
         changes: list[Change] = []
+        of: dict[str, Record] = {}
         parked: Parked = []
-        for place, records in batch.items():
+        for part, records in batch.items():
             for record in self._not_erased(records):
-                if record.kind not in wire.CONSUMES[place.topic]:
+                if record.kind not in wire.CONSUMES[part.topic]:
                     parked.append((record, (NEWER_SCHEMA, "This version does not know the kind.")))
                     continue
                 try:
-                    changes += wire.changes(record, self._blobs)
+                    made = wire.changes(record, self._blobs)
                 except _AWAY:
                     raise
                 except (AscoltoError, DecodeError, ValueError, TypeError, KeyError) as error:
                     parked.append((record, reason_of(error)))
+                    continue
+                changes += made
+                of.update((change.document.id, record) for change in made if change.document is not None)
         doubted, self._doubted = self._doubted, dict.fromkeys(self._next, _BATCH)  # until this batch is stored
         with self._generations.lock:
+            self._generations.refresh()
             with self._database.read() as reader:
                 work = index_changes(reader, changes, self._generations.sources)
-            if any(doubted.get(place) for place in batch):
+            if any(doubted.get(part) for part in batch):
                 work.fresh.clear()
-            self._generations.write(work)
+            refused = self._generations.write(work)
+            parked += [(of[id_], (Internal.kind, reason)) for id_, reason in refused.items() if id_ in of]
             self._store(batch, work, parked)
-        self._doubted = {place: left - len(batch.get(place, ())) for place, left in doubted.items() if left > 0}
+        self._doubted = {part: left - len(batch.get(part, ())) for part, left in doubted.items() if left > 0}
         for record, reason in parked:
             _log.error("index.parked", event_id=record.event_id, kind=record.kind, reason_kind=reason[0])
 
@@ -193,34 +197,35 @@ class Indexer:
         with self._database.read() as reader:
             return without_erased(reader, records)
 
-    def _store(self, batch: dict[Place, list[Record]], work: Work, parked: Parked) -> None:
+    def _store(self, batch: dict[Part, list[Record]], work: Work, parked: Parked) -> None:
         """Versions, then positions, after the index has committed: whatever is lost between is repeated."""
         now_us = self._generations.now_us()
-        following = {place: records[-1].offset + 1 for place, records in batch.items()}
+        following = {part: records[-1].offset + 1 for part, records in batch.items()}
 
         def write(uow: Uow) -> None:
-            for place, offset in following.items():
-                place.move(uow, self._next[place], offset, now_us)
+            for part, offset in following.items():
+                Place(GROUP, part.topic, part.partition).move(uow, self._next[part], offset, now_us)
             for record, reason in parked:
                 park(uow, GROUP, [record], reason, now_us)
+            self._log.copy_parked(uow, [record for record, _ in parked])
             crash.point("search.consume.before_commit")
 
-        for part in chunks(work.versions, _ROWS):
-            self._database.write(partial(_put, part))
+        for some in chunks(work.versions, _ROWS):
+            self._database.write(partial(_put, some))
+        self._generations.settle(work)
         self._database.write(write)
         self._next.update(following)
         crash.point("search.consume.after_commit")
 
     def behind(self) -> Behind:
         """How many events wait, and how old the oldest is. Raises `Unavailable` when the log is away."""
-        self.start()
-        events, age_s = 0, 0.0
-        for place, position in list(self._next.items()):
-            waiting = self._log.read(place.topic, place.partition, position, 1)
-            if waiting:
-                events += max(1, self._log.end(place.topic, place.partition) - waiting[0].offset)
-                age_s = max(age_s, (self._clock.now() - made_at(waiting[0].event_id)).total_seconds())
-        return Behind(events, age_s)
+        found = [self._positions.backlog(topic, self._clock.now()) for topic in wire.CONSUMES]
+        return Behind(sum(one.end - one.position for one in found), max(one.age_s for one in found))
+
+
+def _add(batch: dict[Part, list[Record]], more: dict[Part, list[Record]]) -> None:
+    for part, records in more.items():
+        batch.setdefault(part, []).extend(records)
 
     def lags(self) -> bool:
         """Whether any event waits; so it may be, too, when the log is away."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -84,16 +84,18 @@ class Found:
 
 
 class Index(Protocol):
-    """One generation of an index. Reading is safe from any thread; one thread writes.
+    """One generation of an index. Reading is safe from any thread; one thread of a process writes.
 
-    Errors: `IndexDamaged`; when writing also `Unavailable` (disk full, server away): what was not committed is lost
-    and written again later.
+    Errors: `IndexDamaged`, and `Unavailable` (disk full, server away): what was not committed may be lost and is
+    written again later.
     """
 
-    def write(self, documents: Iterable[Document], fresh: Container[str] = ()) -> None:
+    def write(self, documents: Iterable[Document], fresh: Container[str] = ()) -> Mapping[str, str]:
         """Puts documents in place of what their ids had; tombstones only take away. Seen after `commit`.
 
         The caller is sure that nothing is there under the ids in `fresh`, written but not committed included.
+        Where others write too, a document with an older rev than the index has changes nothing.
+        Returns why, by id, for documents that the engine will never take; the others are written.
         """
         ...
 
@@ -137,12 +139,38 @@ class Index(Protocol):
         """Compares some files with the manifest. Raises `IndexDamaged`."""
         ...
 
+    def promote(self) -> None:
+        """Lets every process search this generation from now on, instead of another. Harmless to do again."""
+        ...
+
+    def ping(self) -> None:
+        """Raises `Unavailable` when it does not answer."""
+        ...
+
     def close(self) -> None:
         """Ends writing; readers under way finish."""
         ...
 
-    def discard(self) -> None:
-        """Removes it from the disk; readers under way finish."""
+
+class Engine(Protocol):
+    """Where the generations of an index are: made, opened, removed by number."""
+
+    schema: int  # of the fields: a generation with another is built anew
+    shared: bool  # other processes write to the same generations
+
+    def existing(self) -> set[int]:
+        """The generations there are. Raises `Unavailable`."""
+        ...
+
+    def open(self, number: int, *, built: bool) -> Index:
+        """A generation; made anew where there is none, unless it was `built`.
+
+        Raises `IndexDamaged` when it cannot be used, `Unavailable` when nobody can tell now.
+        """
+        ...
+
+    def discard(self, number: int) -> None:
+        """Removes a generation, if it is there; readers under way finish or are told that it is gone."""
         ...
 
 

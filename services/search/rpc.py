@@ -91,11 +91,15 @@ class SearchRpc(SearchServicer):
     def status(self) -> pb.StatusResponse:
         """How the index is."""
         generations = self._generations
-        generations.open()
         events, seconds = self.lag()
-        status = pb.StatusResponse(lag_s=seconds, lag_events=events, last_error=generations.last_error)
+        status = pb.StatusResponse(lag_s=seconds, lag_events=events)
+        try:
+            generations.open()
+        except Unavailable as error:
+            status.state, status.last_error = "absent", error.message
+            return status
         live, generation, building = generations.live, generations.generation, generations.under_way
-        status.state = self._state(seconds)
+        status.state, status.last_error = self._state(seconds), generations.last_error
         if live is not None and generation is not None:
             try:
                 status.documents = live.documents()
@@ -103,6 +107,8 @@ class SearchRpc(SearchServicer):
                 status.size_bytes = live.size_bytes()
             except IndexDamaged as error:
                 generations.suspect(live, error)
+            except Unavailable as error:
+                status.state, status.last_error = "absent", error.message
             status.generation = str(generation.id)
             status.built_at.FromMicroseconds(generation.built_us)
         if building is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -143,8 +142,9 @@ def build(parts: Parts) -> Service:
     configure = Configure(database, parts.secrets, clock)
     detecting = consumptions(clock)
     service = SocialService(Deps(database, clock, ingest, configure, watching, _lags(detecting, parts)))
-    holder = f"{socket.gethostname()}:{parts.data.absolute()}"  # after a crash its own leases are taken at once
-    listening = ListeningDeps(database, clock, parts.secrets, parts.egress, parts.leases, watching, ingest, holder)
+    listening = ListeningDeps(
+        database, clock, parts.secrets, parts.egress, parts.leases, watching, ingest, parts.instance
+    )
     voices = Voices(parts.channels["intake"], keys=parts.keys, clock=clock)
     url = parts.settings.url()
     sender = parts.settings.notices_from or f"ascolto@{urlsplit(url).hostname or 'localhost'}"

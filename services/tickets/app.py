@@ -26,7 +26,7 @@ def build(parts: Parts) -> Service:
         database=parts.database, blobs=parts.blobs, clock=parts.clock, brands=brands, keys=parts.keys
     )
     consumer = Consumer(brands=brands, clock=parts.clock, keys=parts.keys)
-    closer = Closer(database=parts.database, leases=parts.leases, clock=parts.clock)
+    closer = Closer(database=parts.database, leases=parts.leases, clock=parts.clock, holder=parts.instance)
     return Service(
         name="tickets",
         database=parts.database,

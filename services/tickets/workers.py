@@ -21,9 +21,8 @@ class Closer:
 
     name = "tickets.closer"
 
-    def __init__(self, *, database: Database, leases: Leases, clock: Clock) -> None:
-        self._database, self._leases, self._clock = database, leases, clock
-        self._holder = new_id("wrk")
+    def __init__(self, *, database: Database, leases: Leases, clock: Clock, holder: str) -> None:
+        self._database, self._leases, self._clock, self._holder = database, leases, clock, holder
         self._log = log.logger("tickets")
 
     def run(self, stop: threading.Event) -> None:

@@ -18,6 +18,7 @@ from services.kit.uow import Database, Event, Lane, Uow
 
 ADD = Sql("INSERT INTO things (id, body) VALUES (:id, :body)")
 GET = Sql("SELECT body FROM things WHERE id = :id")
+LOCK = Sql("SELECT body FROM things WHERE id = :id ORDER BY id FOR UPDATE")
 SOME = Sql("SELECT id FROM things WHERE id IN (:ids...) ORDER BY id")
 SET = Sql("UPDATE things SET body = :body WHERE id = :id")
 ALL = Sql("SELECT id FROM things ORDER BY id")
@@ -78,11 +79,11 @@ class DatabaseContract(ABC):
         assert sum(isinstance(outcome, AscoltoError) for outcome in outcomes) == 7
         assert len(self.ids(database)) == 33
 
-    def test_functions_see_each_other_one_after_the_other(self, database: Database) -> None:
+    def test_functions_that_lock_a_row_see_each_other_one_after_the_other(self, database: Database) -> None:
         database.write(add("count", "0"))
 
         def increment(uow: Uow) -> None:
-            row = uow.row(GET, {"id": "count"})
+            row = uow.row(LOCK, {"id": "count"})
             assert row is not None
             uow.execute(SET, {"id": "count", "body": str(int(row[0] or 0) + 1)})
 
@@ -112,8 +113,13 @@ class DatabaseContract(ABC):
 
         assert drawn == sorted(set(drawn))
 
-    def test_events_keep_the_order_of_the_commits_and_their_envelope(self, database: Database) -> None:
+    def test_events_of_one_locked_row_keep_the_order_of_their_revisions_and_their_envelope(
+        self, database: Database
+    ) -> None:
+        database.write(add("a"))
+
         def record(uow: Uow) -> None:
+            uow.row(LOCK, {"id": "a"})
             rev = uow.next_revs()[0]
             uow.emit(event(f"con_{rev}", rev))
 

@@ -15,6 +15,7 @@ import pytest
 from ascolto.intake.v1.events_pb2 import ContactReceived
 from services.intake.domain.delivery import State
 from services.intake.usecases.accounts import Accounts
+from services.intake.usecases.chat import ChatRoom
 from services.kit import topics
 from tests.intake.world import World, fake, good_receipt, reply
 
@@ -147,6 +148,45 @@ def test_an_answer_appears_on_the_open_socket_and_is_delivered(world: World) -> 
     assert event["data"]["text"] == "Arriva domani."
     assert event["data"]["author"]["kind"] == "agent"
     assert world.delivery("int_1").state is State.DELIVERED
+
+
+def test_an_answer_that_another_process_sends_appears_on_the_socket_here(world: World) -> None:
+    visitor = session(world, email="bice@example.org")
+    elsewhere = ChatRoom(world.parts.database, clock=world.clock, instance="another")
+
+    async def talk() -> tuple[bool, dict[str, Any], dict[str, Any]]:
+        socket = await opened(world, visitor["token"])
+        said: dict[str, Any] = {"author": "Elisa", "automatic": False}
+        first = await asyncio.to_thread(
+            elsewhere.post, visitor["conversation"], client_id="d-1", text="Arriva domani.", **said
+        )
+        await asyncio.to_thread(world.room.show_new, [visitor["conversation"]])
+        shown = await socket.next()
+        await asyncio.to_thread(elsewhere.post, visitor["conversation"], client_id="d-2", text="Alle dieci.", **said)
+        await asyncio.to_thread(world.room.show_new, [visitor["conversation"]])
+        await asyncio.to_thread(world.room.show_new, [visitor["conversation"]])
+        again = await socket.next()
+        await socket.leave()
+        assert socket.out.empty()
+        return first.connected, shown, again
+
+    connected, shown, again = asyncio.run(talk())
+
+    assert connected
+    assert (shown["data"]["text"], again["data"]["text"]) == ("Arriva domani.", "Alle dieci.")
+    left = elsewhere.post(visitor["conversation"], client_id="d-3", author="Elisa", text="Fatto.", automatic=False)
+    assert not left.connected
+
+
+def test_a_socket_of_a_process_that_died_counts_for_half_a_minute(world: World) -> None:
+    visitor = session(world)
+    died = ChatRoom(world.parts.database, clock=world.clock, instance="died")
+    died.note_open(visitor["conversation"])
+    said: dict[str, Any] = {"author": "Elisa", "text": "…", "automatic": False}
+
+    assert world.room.post(visitor["conversation"], client_id="d-1", **said).connected
+    world.clock.advance(seconds=31)
+    assert not world.room.post(visitor["conversation"], client_id="d-2", **said).connected
 
 
 def test_who_left_with_an_address_is_answered_by_mail_after_a_while(world: World) -> None:

@@ -61,7 +61,7 @@ class World:
         return self.senders[0]._directory
 
     def events(self, topic: str, kind: str = "") -> list[Record]:
-        records = self.log.read(topic, 0, self.log.begin(topic, 0), 10_000)
+        records = self.log.read(topic, 0, self.log.begin(topic), 10_000)
         return [record for record in records if kind in ("", record.kind)]
 
     def call(self, app: Any, method: str, path: str, **more: Any) -> httpx.Response:

@@ -50,7 +50,7 @@ def _started(folder: Path) -> list[str]:
 
 
 def test_a_commit_wakes_the_child(apart: Apart, tmp_path: Path) -> None:
-    apart.wake(frozenset({"ascolto.tickets.v1"}))
+    apart.wake()
 
     wait_until((tmp_path / "told" / "woken").exists)
 
@@ -65,11 +65,11 @@ def test_a_wake_never_blocks_nor_fails_whatever_became_of_the_child(apart: Apart
     os.kill(apart.pid(), signal.SIGSTOP)
     try:
         for _ in range(200_000):  # more than a pipe holds
-            apart.wake(frozenset())
+            apart.wake()
     finally:
         os.kill(apart.pid(), signal.SIGKILL)
     for _ in range(100):
-        apart.wake(frozenset())
+        apart.wake()
 
 
 def test_closing_asks_the_child_to_end_and_removes_the_sockets(apart: Apart, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from services.kit.bus.local import LocalLog
 from services.kit.clock import ManualClock
 from services.kit.consume import Consumer
 from services.kit.db.snapshot import copy_all, raise_epoch
+from services.kit.wakes import Wakes
 from tests.contracts.bus import Sink, consumption, publish
 from tests.kitlib import DatabaseFactory, drain, make_kit_database, wait_until
 
@@ -41,7 +42,7 @@ def test_copies_taken_under_load_are_of_one_moment(
         thread.join(5)
 
     for folder in folders:
-        copied = LocalLog({name: folder / f"{name}.db" for name in ("intake", "tickets")})
+        copied = LocalLog({name: folder / f"{name}.db" for name in ("intake", "tickets")}, wakes=Wakes())
         database = make_kit_database(folder, "tickets", clock=clock)
         after = Sink(database)
         drain([Consumer(consumption(after), database, copied, clock=clock)])

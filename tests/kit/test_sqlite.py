@@ -191,7 +191,7 @@ def test_who_waits_for_the_log_is_told_after_the_commit_with_the_topics(
 ) -> None:
     database = kit_database("intake")
     told: list[tuple[frozenset[str], int]] = []
-    database._notify = lambda touched: told.append((touched, log.end("ascolto.contacts.v1", 0)))
+    database._notify = lambda touched: told.append((touched, log.end("ascolto.contacts.v1")))
 
     database.write(add("silent"))
     database.write(lambda uow: uow.emit(event("con_1"), event("con_2")))

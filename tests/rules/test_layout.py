@@ -17,9 +17,11 @@ SERVICES = ("intake", "tickets", "social", "search", "desk")
 PROTO_ROLES = {"wire", "rpc", "consumer", "clients", "app"}  # `app` hands the servicer to its server
 STDLIB_AND_ERRORS = {"services.kit.errors"}
 ONE_PLACE = {
+    "boto3": {"services/kit/blobs_s3.py"},
+    "botocore": {"services/kit/blobs_s3.py"},
     "tweepy": {"services/social/x.py", "services/intake/x.py"},
-    "kafka": {"services/kit/bus/kafka.py"},
-    "elasticsearch": {"services/search/index/elastic.py"},
+    "kafka": {f"services/kit/bus/kafka{part}.py" for part in ("", "_cluster", "_publish", "_read", "_topics")},
+    "elasticsearch": {"services/search/index/elastic/server.py"},
     "tantivy": None,  # below search/index
 }
 

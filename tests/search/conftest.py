@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,13 @@ def search_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def world(tmp_path: Path, search_template: Path) -> Iterator[World]:
-    made = World(tmp_path, search_template)
+def make_world(search_template: Path) -> Callable[[Path], World]:
+    """`make_world(folder)`: search on an index of its own."""
+    return lambda folder: World(folder, search_template)
+
+
+@pytest.fixture
+def world(tmp_path: Path, make_world: Callable[[Path], World]) -> Iterator[World]:
+    made = make_world(tmp_path)
     yield made
     made.stop()

@@ -11,7 +11,7 @@ import pytest
 
 from services.kit.db.sql import Sql
 from services.kit.errors import Unavailable
-from services.search.index.local import LocalIndex
+from services.search.index.local import LocalEngine, LocalIndex
 from services.search.index.local.reading import Reading
 from services.search.ports import IndexDamaged, Plan
 from services.search.usecases.watch import Watcher
@@ -37,7 +37,8 @@ def fill(world: World, count: int = 60) -> World:
 
 def segment_files(world: World, part: str) -> list[Path]:
     assert world.generations.generation is not None
-    return sorted(world.generations.path(world.generations.generation).glob(f"*{part}"))
+    assert isinstance(world.engine, LocalEngine)
+    return sorted(world.engine.path(world.generations.generation.id).glob(f"*{part}"))
 
 
 def flip(path: Path, dice: random.Random) -> None:

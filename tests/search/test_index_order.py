@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import tempfile
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -69,11 +70,11 @@ ACTS = st.lists(
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(acts=ACTS, seed=st.integers(0, 10_000), rebuild_at=st.integers(0, 20))
 def test_any_order_twice_and_a_rebuild_in_between_end_in_the_owners_documents(
-    search_template: Path, acts: list[str], seed: int, rebuild_at: int
+    make_world: Callable[[Path], World], acts: list[str], seed: int, rebuild_at: int
 ) -> None:
     dice = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
-        world = World(Path(folder), search_template).ready()
+        world = make_world(Path(folder)).ready()
         told: list[tuple[str, Message]] = []
         waiting: list[tuple[str, Message]] = []
 

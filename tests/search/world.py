@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from copy import copy
 from pathlib import Path
 
 from google.protobuf.message import Message
@@ -11,19 +12,20 @@ from google.protobuf.message import Message
 from ascolto.common.v1.envelope_pb2 import Envelope
 from ascolto.tickets.v1 import events_pb2 as pb
 from services.kit import topics
+from services.kit.app import Worker
 from services.kit.blobs import FolderBlobs
-from services.kit.bus import Record
+from services.kit.bus import Bounds, Part, Positions, Record
 from services.kit.clock import ManualClock
 from services.kit.db.sqlite import SqliteDatabase
 from services.kit.errors import Unavailable
 from services.kit.ids import new_id
+from services.kit.leases import Leases
 from services.kit.principal import Person
 from services.search import wire
 from services.search.consumer import Indexer
 from services.search.domain.document import Document, add_facts
-from services.search.index.local import LocalIndex
-from services.search.index.local.schema import VERSION
-from services.search.ports import Page
+from services.search.index.local import LocalEngine
+from services.search.ports import Engine, Page
 from services.search.usecases.find import Answer, Finder, Question
 from services.search.usecases.generations import Generations
 from services.search.usecases.rebuild import Rebuilder
@@ -35,7 +37,8 @@ PERSON = Person("usr_1", permissions=frozenset({"search:read", "tickets:read"}))
 class MemoryLog:
     """A log that keeps what it is given in the order it is given."""
 
-    def __init__(self) -> None:
+    def __init__(self, partition: int = 0) -> None:
+        self.partition = partition
         self.records: dict[str, list[Record]] = {topic: [] for topic in wire.CONSUMES}
 
     def append(self, topic: str, message: Message, *, kind: str = "", data: bytes = b"") -> None:
@@ -43,27 +46,52 @@ class MemoryLog:
         event_id = new_id("evt")
         envelope = Envelope(event_id=event_id, kind=kind, payload=message.SerializeToString())
         records = self.records[topic]
-        records.append(Record(topic, 0, len(records), "k", kind, event_id, data or envelope.SerializeToString()))
+        records.append(
+            Record(topic, self.partition, len(records), "k", kind, event_id, data or envelope.SerializeToString())
+        )
 
-    def partitions(self, topic: str) -> Sequence[int]:
-        return (0,)
+    def bounds(self, topic: str) -> dict[Part, Bounds]:
+        return {Part(topic, self.partition): Bounds(0, len(self.records[topic]))}
 
     def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Record]:
         return self.records[topic][offset : offset + limit]
 
-    def end(self, topic: str, partition: int) -> int:
-        return len(self.records[topic])
+    def join(self, group: str, topics_: Sequence[str], positions: Positions) -> MemoryReading:
+        return MemoryReading(self, topics_, positions)
 
-    def begin(self, topic: str, partition: int) -> int:
-        return 0
+    def follow(self, topics_: Sequence[str], moment: object) -> MemoryReading:
+        return MemoryReading(self, topics_, lambda parts: dict.fromkeys(parts, 0))
 
-    def since(self, topic: str, partition: int, moment: object) -> int:
-        return 0
+    def copy_parked(self, uow: object, records: object) -> None:
+        return
 
-    def wait(self, topics_: Sequence[str], seen: int, timeout_s: float) -> int:
-        return seen
+    def workers(self, duties: object) -> list[Worker]:
+        return []
 
     def ping(self) -> None:
+        return
+
+    def close(self) -> None:
+        return
+
+
+class MemoryReading:
+    """Reads all of it, and never waits."""
+
+    def __init__(self, log: MemoryLog, topics_: Sequence[str], positions: Positions) -> None:
+        self.log, self.positions = log, positions
+        self.next = dict(positions([Part(topic, log.partition) for topic in topics_]))
+
+    def poll(self, limit: int, timeout_s: float) -> dict[Part, list[Record]]:
+        read = {part: self.log.read(*part, position, limit) for part, position in self.next.items()}
+        found = {part: records for part, records in read.items() if records}
+        self.next |= {part: records[-1].offset + 1 for part, records in found.items()}
+        return found
+
+    def rewind(self, parts: Collection[Part]) -> None:
+        self.next.update(self.positions(parts))
+
+    def close(self) -> None:
         return
 
 
@@ -140,8 +168,9 @@ class Owner:
 class World:
     """Search with its owner, driven by hand."""
 
-    def __init__(self, folder: Path, template: Path) -> None:
+    def __init__(self, folder: Path, template: Path, engine: Engine | None = None) -> None:
         self.folder = folder
+        self.engine = engine or LocalEngine("local:", folder / "search")
         shutil.copy(template, folder / "search.db")
         self.clock = ManualClock()
         self.blobs = FolderBlobs(folder / "blobs")
@@ -151,11 +180,19 @@ class World:
 
     def start(self) -> None:
         self.database: SqliteDatabase = make_database(self.folder, "search", clock=self.clock, budget_s=1.0)
-        self.generations = Generations(
-            self.database, self.folder / "search", LocalIndex, schema=VERSION, clock=self.clock
-        )
+        self._begin("search")
+
+    def beside(self, engine: Engine | None = None) -> World:
+        """A second process over the same databases and index, which reads a partition of its own."""
+        other = copy(self)
+        other.engine, other.log = engine or self.engine, MemoryLog(self.log.partition + 1)
+        other._begin(f"search-{other.log.partition}")
+        return other
+
+    def _begin(self, holder: str) -> None:
+        self.generations = Generations(self.database, self.engine, clock=self.clock)
         self.indexer = Indexer(self.generations, self.database, self.log, self.blobs, clock=self.clock)
-        self.rebuilder = Rebuilder(self.generations, self.owner, self.database)
+        self.rebuilder = Rebuilder(self.generations, self.owner, self.database, Leases(self.database), holder)
         self.finder = Finder(self.generations, self.owner, self.indexer.lags)
 
     def stop(self) -> None:

@@ -137,7 +137,7 @@ def test_next_is_the_most_urgent_that_nobody_has(world: World, clock: ManualCloc
 def test_what_stays_solved_for_its_days_closes_by_itself_and_once(world: World, clock: ManualClock) -> None:
     world.take(contact(clock))
     change(world, state=State.SOLVED)
-    closer = Closer(database=world.database, leases=Leases(world.database, clock=clock), clock=clock)
+    closer = Closer(database=world.database, leases=Leases(world.database), clock=clock, holder="here")
     clock.advance(days=6)
     assert closer.close_due() == 0
     clock.advance(days=1, seconds=1)
@@ -156,7 +156,7 @@ def test_what_was_reopened_meanwhile_is_not_closed(world: World, clock: ManualCl
     clock.advance(days=8)
     world.take(contact(clock, ancestors=[first.message_id]))
 
-    closed = Closer(database=world.database, leases=Leases(world.database, clock=clock), clock=clock).close_due()
+    closed = Closer(database=world.database, leases=Leases(world.database), clock=clock, holder="here").close_due()
 
     assert closed == 0
     assert world.whole().ticket.state is State.OPEN

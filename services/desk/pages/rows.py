@@ -9,10 +9,10 @@ from services.desk.clients.base import moment
 from services.desk.clients.messages import Ticket
 from services.desk.clients.tickets import state_word
 from services.desk.i18n import Tongue
-from services.desk.live.presence import Present
 from services.desk.pages import words
 from services.desk.pages.prose import plain
 from services.desk.pages.views import Channel, Mark, Other, Row, View
+from services.desk.store.presence import Seat
 from services.kit.principal import Person
 
 _DONE = ("solved", "closed", "spam")
@@ -51,7 +51,7 @@ def row(
     drafted: bool = False,
     gone: str = "",
     who: str = "",
-    here: Sequence[Present] = (),
+    here: Sequence[Seat] = (),
 ) -> Row:
     """One line of the inbox; `who` is the customer's name where the ticket does not carry it."""
     state = state_word(ticket.state)
@@ -94,7 +94,7 @@ def _marks(tongue: Tongue, ticket: Ticket, *, drafted: bool) -> Sequence[Mark]:
     return [mark for wanted, mark in marks if wanted]
 
 
-def presence(tongue: Tongue, here: Sequence[Present]) -> list[Mark]:
+def presence(tongue: Tongue, here: Sequence[Seat]) -> list[Mark]:
     """Who is at the ticket: a pencil where somebody writes, else an eye."""
     if not here:
         return []

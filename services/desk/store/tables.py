@@ -137,4 +137,15 @@ AUDIT = Table(
     Column("detail", Text, nullable=False),  # never a body, an address or a secret
 )
 Index("audit_by_object", AUDIT.c.object_id, AUDIT.c.id)
-OWN = (USERS, SESSIONS, FACTORS, RECOVERY_CODES, RESETS, TOKENS, DRAFTS, UPLOADS, SEARCHES, ANSWERS, AUDIT)
+PRESENCE = Table(
+    "presence",
+    METADATA,
+    Column("ticket_id", Text, primary_key=True),
+    Column("user_id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("doing", Text, nullable=False),  # looking, writing
+    Column("brand_id", Text, nullable=False),
+    Column("since_us", BigInteger, nullable=False),
+    Column("seen_us", BigInteger, nullable=False),
+)
+OWN = (USERS, SESSIONS, FACTORS, RECOVERY_CODES, RESETS, TOKENS, DRAFTS, UPLOADS, SEARCHES, ANSWERS, AUDIT, PRESENCE)

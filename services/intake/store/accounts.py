@@ -10,7 +10,7 @@ from typing import Any
 from services.intake.domain.brand import Brand, Holiday, Hours, Opening
 from services.intake.store.columns import Columns
 from services.kit.db.sql import Sql
-from services.kit.uow import Reader, Uow
+from services.kit.uow import Reader, Uow, Value
 
 _BRANDS = Sql("SELECT id, slug, name, data, version FROM brands ORDER BY id")
 _PUT_BRAND = Sql(
@@ -47,6 +47,11 @@ _HEALTH = Sql(
 _KEYS = Sql("SELECT id, hash, scopes FROM access_keys")
 _DROP_KEYS = Sql("DELETE FROM access_keys")
 _PUT_KEY = Sql("INSERT INTO access_keys (id, hash, scopes) VALUES (:id, :hash, :scopes)")
+_MARK = Sql(
+    "SELECT (SELECT count(*) FROM brands), (SELECT sum(version) FROM brands), (SELECT count(*) FROM accounts),"
+    " (SELECT sum(version) FROM accounts), (SELECT count(*) FROM access_keys), (SELECT min(id) FROM access_keys),"
+    " (SELECT max(id) FROM access_keys)"
+)
 _CURSOR = Sql("SELECT cursor FROM cursors WHERE account_id = :account_id")
 _MOVE = Sql(
     "INSERT INTO cursors (account_id, cursor, moved_us) VALUES (:account_id, :cursor, :now_us)"
@@ -185,6 +190,11 @@ def replace_access_keys(uow: Uow, keys: Sequence[tuple[str, bytes, Sequence[str]
     uow.execute_many(
         _PUT_KEY, [{"id": key, "hash": hashed, "scopes": " ".join(scopes)} for key, hashed, scopes in keys]
     )
+
+
+def mark(reader: Reader) -> tuple[Value, ...]:
+    """What differs once a brand, an account or the access keys were changed by anybody."""
+    return tuple(reader.row(_MARK) or ())
 
 
 def cursor(reader: Reader, account_id: str) -> str:

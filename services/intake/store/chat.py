@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from services.intake.store.columns import Columns
@@ -25,6 +26,15 @@ _INTRODUCE = Sql(
 )
 _SEEN = Sql("UPDATE chat_visitors SET seen_us = :now_us WHERE conversation = :conversation AND seen_us < :now_us")
 _NEXT = Sql("UPDATE chat_visitors SET last_seq = last_seq + 1 WHERE conversation = :conversation RETURNING last_seq")
+_LAST = Sql("SELECT conversation, last_seq FROM chat_visitors WHERE conversation IN (:conversations...)")
+_OPEN = Sql(
+    "INSERT INTO chat_sockets (conversation, instance, until_us) VALUES (:conversation, :instance, :until_us)"
+    " ON CONFLICT (conversation, instance) DO UPDATE SET until_us = excluded.until_us"
+)
+_SHUT = Sql("DELETE FROM chat_sockets WHERE conversation = :conversation AND instance = :instance")
+_FORGET = Sql("DELETE FROM chat_sockets WHERE until_us < :now_us")
+_STALE = Sql("SELECT 1 FROM chat_sockets WHERE until_us < :now_us LIMIT 1")
+_IS_OPEN = Sql("SELECT 1 FROM chat_sockets WHERE conversation = :conversation AND until_us >= :now_us LIMIT 1")
 _MESSAGES = Columns("conversation, seq, id, client_id, author_kind, author_name, text, files, created_us")
 _ADD = _MESSAGES.sql("INSERT INTO chat_messages ($COLUMNS) VALUES ($VALUES)")
 _KNOWN = _MESSAGES.sql(
@@ -117,3 +127,34 @@ def messages(reader: Reader, conversation: str, *, after: int, limit: int) -> li
     """Messages above a number, in order."""
     rows = reader.rows(_AFTER, {"conversation": conversation, "after": after, "limit": limit})
     return [Message(**_MESSAGES.values(row)) for row in rows]  # type: ignore[arg-type]  # as above
+
+
+def last_numbers(reader: Reader, conversations: Sequence[str]) -> dict[str, int]:
+    """The number of the last message of each conversation."""
+    rows = reader.rows(_LAST, {"conversations": conversations})
+    return {str(conversation): int(last or 0) for conversation, last in rows}
+
+
+def keep_open(uow: Uow, conversations: Iterable[str], instance: str, until_us: int) -> None:
+    """Tells every process that this one holds sockets of these conversations, until then."""
+    uow.execute_many(_OPEN, [(conversation, instance, until_us) for conversation in conversations])
+
+
+def shut(uow: Uow, conversation: str, instance: str) -> None:
+    """This process holds no socket of the conversation any more."""
+    uow.execute(_SHUT, {"conversation": conversation, "instance": instance})
+
+
+def any_stale(reader: Reader, now_us: int) -> bool:
+    """Whether a process died with sockets open."""
+    return reader.row(_STALE, {"now_us": now_us}) is not None
+
+
+def forget_open(uow: Uow, now_us: int) -> None:
+    """Forgets what processes that died held open."""
+    uow.execute(_FORGET, {"now_us": now_us})
+
+
+def is_open(reader: Reader, conversation: str, now_us: int) -> bool:
+    """Whether any process holds a socket of the conversation."""
+    return reader.row(_IS_OPEN, {"conversation": conversation, "now_us": now_us}) is not None

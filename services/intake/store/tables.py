@@ -215,4 +215,11 @@ CHAT = Table(
     _big("created_us"),
     sqlite_with_rowid=False,
 )
+Table(
+    "chat_sockets",
+    METADATA,
+    Column("conversation", Text, primary_key=True),
+    Column("instance", Text, primary_key=True),  # the process that holds sockets of it
+    Column("until_us", BigInteger, nullable=False),
+)
 Index("chat_messages_by_client", CHAT.c.conversation, CHAT.c.client_id, unique=True)

@@ -1,6 +1,7 @@
 """The chat's room: who is connected, what was said, who may listen. The hub is this process's; rows outlive it.
 
-Nothing is shown before it is stored: every event goes out after its commit.
+Nothing is shown before it is stored: every event goes out after its commit. What another process stored is found by
+looking: `run` asks for the newest number of each conversation that is open here, and while none is it asks nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import asyncio
 import hmac
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -21,11 +22,13 @@ from services.kit.clock import Clock
 from services.kit.errors import Forbidden, NotFound, Unauthenticated
 from services.kit.ids import new_id
 from services.kit.secrets import Keys
-from services.kit.uow import Database
+from services.kit.uow import Database, Uow
 
 SESSION_S = 3600
 REFRESH_S = 30 * 86400
 MAX_CONNECTIONS = 10
+_LOOK_S = 0.5
+_OPEN_S, _OPEN_AGAIN_S = 30.0, 10.0  # how long a process is believed to hold a socket, and how often it says so
 _QUEUE = 200  # events a slow reader may be behind; then it is told to fetch them
 
 
@@ -39,10 +42,13 @@ class Connection:
 
 
 class ChatRoom:
-    """See the module. Thread-safe; `post` comes from senders, connections from the web's loop."""
+    """See the module, a worker. Thread-safe; `post` comes from senders, connections from the web's loop."""
 
-    def __init__(self, database: Database, *, clock: Clock, keys: Keys | None = None) -> None:
-        self._database, self._clock, self._keys = database, clock, keys
+    name = "intake-chat"
+
+    def __init__(self, database: Database, *, clock: Clock, keys: Keys | None = None, instance: str = "") -> None:
+        self._database, self._clock, self._keys, self._instance = database, clock, keys, instance
+        self._known: dict[str, int] = {}  # number of the last message shown here, of what is open here
         self._lock = threading.Lock()
         self._connections: dict[str, list[Connection]] = {}
 
@@ -138,9 +144,10 @@ class ChatRoom:
             self.show(stored)
         with self._database.read() as reader:
             visitor = store.find_by_conversation(reader, conversation)
+            elsewhere = store.is_open(reader, conversation, self.now_us)
         if visitor is None:
             raise NotFound(f"There is no conversation {conversation[:60]}.")
-        connected = self.connected(conversation)
+        connected = elsewhere or self.connected(conversation)
         came_back = visitor.seen_us > stored.created_us
         gone_s = max(0.0, (self.now_us - visitor.seen_us) / 1_000_000)
         return Presence(connected or came_back, gone_s, visitor.email, visitor.name)
@@ -168,9 +175,17 @@ class ChatRoom:
             there = self._connections.get(conversation, [])
             if connection in there:
                 there.remove(connection)
-            if not there:
+            if last := not there:
                 self._connections.pop(conversation, None)
+                self._known.pop(conversation, None)
+        if last:
+            self._database.write(lambda uow: store.shut(uow, conversation, self._instance))
         self.note_seen(conversation)
+
+    def note_open(self, conversation: str) -> None:
+        """Tells the other processes that a socket is open here."""
+        until_us = self.now_us + int(_OPEN_S * 1e6)
+        self._database.write(lambda uow: store.keep_open(uow, [conversation], self._instance, until_us))
 
     def note_seen(self, conversation: str) -> None:
         """Notes that the visitor was there just now."""
@@ -185,6 +200,42 @@ class ChatRoom:
     def show(self, message: Message) -> None:
         """Sends a stored message to every open socket of its conversation."""
         self._publish(message.conversation, event_of(message))
+
+    # --- other processes ---
+
+    def run(self, stop: threading.Event) -> None:
+        """Looks for what other processes stored, and tells them what is open here, until `stop`."""
+        told = float("-inf")
+        while not stop.wait(_LOOK_S):
+            with self._lock:
+                there = list(self._connections)
+            if there:
+                self.show_new(there)
+            if self._clock.monotonic() - told >= _OPEN_AGAIN_S:
+                told = self._clock.monotonic()
+                self._keep_open(there)
+
+    def show_new(self, conversations: Sequence[str]) -> None:
+        """Shows what was stored in open conversations since the last look."""
+        with self._database.read() as reader:
+            last = store.last_numbers(reader, conversations)
+            grown = [one for one, seq in last.items() if seq > self._known.get(one, 0)]
+            newest = [store.messages(reader, one, after=last[one] - 1, limit=1) for one in grown]
+        self._known = last
+        for message in (message for found in newest for message in found):
+            self.show(message)  # a socket fetches what it misses before it, and drops what it has
+
+    def _keep_open(self, conversations: Sequence[str]) -> None:
+        now_us = self.now_us
+        with self._database.read() as reader:
+            stale = store.any_stale(reader, now_us)
+        if conversations or stale:
+
+            def write(uow: Uow) -> None:
+                store.keep_open(uow, conversations, self._instance, now_us + int(_OPEN_S * 1e6))
+                store.forget_open(uow, now_us)
+
+            self._database.write(write)
 
     def typing(self, account_id: str, conversation: str, name: str) -> None:
         """Somebody of the shop writes; not stored."""

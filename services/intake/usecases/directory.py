@@ -12,7 +12,7 @@ from services.intake.ports import Channel, Route
 from services.intake.store import accounts as store
 from services.kit.errors import Forbidden, NotFound
 from services.kit.secrets import SecretBox
-from services.kit.uow import Database
+from services.kit.uow import Database, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +35,24 @@ class Directory:
         self._database, self._secrets, self.channels = database, secrets, channels
         self._loading = threading.Lock()
         self._picture: Picture | None = None
+        self._mark: tuple[Value, ...] = ()
 
     @property
     def picture(self) -> Picture:
         """What is set up."""
         return self._picture or self.reload()
 
+    def refresh(self) -> Picture:
+        """Reads everything again when another process changed something."""
+        with self._database.read() as reader:
+            changed = store.mark(reader) != self._mark
+        return self.reload() if changed else self.picture
+
     def reload(self) -> Picture:
         """Reads everything again; call it after a change."""
         with self._loading:
             with self._database.read() as reader:
+                mark = store.mark(reader)
                 brands = {brand.id: brand for brand in store.brands(reader)}
                 rows = {row.id: row for row in store.accounts(reader) if row.channel in self.channels}
                 sealed, keys = store.secrets(reader), store.access_keys(reader)
@@ -60,6 +68,7 @@ class Directory:
                 domains=frozenset(key.rpartition("@")[2] for row in rows.values() if "@" in (key := row.address_key)),
                 keys=keys,
             )
+            self._mark = mark
             return self._picture
 
     def _account(self, row: store.AccountRow, brand: Brand | None, sealed: Mapping[str, bytes]) -> Account:

@@ -222,6 +222,7 @@ class ChatPages:
             return
         writer: asyncio.Task[None] | None = None
         try:
+            await asyncio.to_thread(self._room.note_open, visitor.conversation)
             last = hello.get("last_seq")
             last = last if isinstance(last, int) and last >= 0 else 0
             missed = await asyncio.to_thread(self._room.history, visitor.conversation, after=last, limit=_BUFFER + 1)

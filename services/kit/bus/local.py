@@ -1,6 +1,6 @@
 """The embedded log: the producers' outbox tables, read in place. An offset is the row's id; there is one partition, 0.
 
-Nothing is copied and nothing is written here: `Uow.emit` appends, `kit.prune` removes. Who waits is woken by the
+Nothing is copied and nothing is written here: `Uow.emit` appends, `local_prune` removes. Who waits is woken by the
 writer's commit, so one process must hold all producers of a data folder.
 """
 
@@ -10,17 +10,24 @@ import contextlib
 import json
 import sqlite3
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
-from services.kit.bus import Record
+from services.kit.backends import SERVICES
+from services.kit.bus import Bounds, Duties, Part, Positions, Record
+from services.kit.db.sqlite import SqliteDatabase
 from services.kit.db.sqlite_errors import translated
-from services.kit.errors import Internal, Unavailable
+from services.kit.errors import Internal, Invalid, Unavailable
 from services.kit.topics import PRODUCERS
+from services.kit.wakes import Wakes
+
+if TYPE_CHECKING:
+    from services.kit.app import Worker
+    from services.kit.uow import Database, Uow
 
 # One row for the whole batch: at each row the driver gives the interpreter's lock away and must wait for it again,
 # which beside one busy thread costs 0.2 ms a record (measured with `executemany`, see `kit.db.sqlite_many`).
@@ -48,10 +55,42 @@ class GroupPlace:
     next_offset: int
 
 
-@dataclass(eq=False, slots=True)
-class _Waiter:
-    topics: frozenset[str]
-    woken: threading.Event = field(default_factory=threading.Event)
+class LocalReading:
+    """Reads all parts of some topics, and waits for commits between."""
+
+    def __init__(
+        self, log: LocalLog, topics: Sequence[str], positions: Positions, *, skips_pruned: bool = False
+    ) -> None:
+        self._log, self._topics, self._positions, self._skips_pruned = log, tuple(topics), positions, skips_pruned
+        self._next = dict(positions([Part(topic, 0) for topic in topics]))
+        self._rewound: set[Part] = set()
+        self._seen = 0
+
+    def poll(self, limit: int, timeout_s: float) -> dict[Part, list[Record]]:
+        """Up to `limit` records of each part."""
+        if self._rewound:
+            self._next.update(self._positions(self._rewound))
+            self._rewound.clear()
+        if (found := self._read(limit)) or timeout_s <= 0:
+            return found
+        self._seen = self._log.wakes.wait(self._topics, self._seen, timeout_s)
+        return self._read(limit)
+
+    def _read(self, limit: int) -> dict[Part, list[Record]]:
+        found = {}
+        for part, position in self._next.items():
+            start = max(position, self._log.begin(part.topic)) if self._skips_pruned else position
+            if records := self._log.read(part.topic, part.partition, start, limit):
+                self._next[part] = records[-1].offset + 1
+                found[part] = records
+        return found
+
+    def rewind(self, parts: Collection[Part]) -> None:
+        """Asks for these positions before the next poll."""
+        self._rewound.update(parts)
+
+    def close(self) -> None:
+        """There is nothing to give up."""
 
 
 class LocalLog:
@@ -60,54 +99,86 @@ class LocalLog:
     `databases` maps service to file, consumers' files included: their positions say how far the log may be pruned.
     """
 
-    def __init__(self, databases: Mapping[str, Path], *, producers: Mapping[str, str] = PRODUCERS) -> None:
+    def __init__(
+        self, databases: Mapping[str, Path], *, wakes: Wakes, producers: Mapping[str, str] = PRODUCERS
+    ) -> None:
         self._databases = dict(databases)
         self._producers = {topic: service for topic, service in producers.items() if service in databases}
         self._free: dict[str, list[sqlite3.Connection]] = {service: [] for service in databases}
         self._lock = threading.Lock()
-        self._ticket = 1
-        self._last: dict[str, int] = {}  # the ticket of each topic's last commit
-        self._waiters: set[_Waiter] = set()
-        self.listeners: list[Callable[[frozenset[str]], None]] = []  # told of each commit's topics, at once
+        self.wakes = wakes
 
-    @property
-    def topics(self) -> Collection[str]:
-        """All that can be read here."""
-        return self._producers.keys()
+    @classmethod
+    def open(cls, url: str, *, databases: Mapping[str, Database], wakes: Wakes) -> Self:
+        """The log over the outboxes of all services. Raises `Invalid` unless all are SQLite files of this process."""
+        paths = {name: database.path for name, database in databases.items() if isinstance(database, SqliteDatabase)}
+        if missing := [name for name in SERVICES if name not in paths]:
+            raise Invalid(
+                f"ASCOLTO_BUS={url} reads the SQLite files of all services in one process; not here: {', '.join(missing)}."
+                " Name all services or none, or set ASCOLTO_BUS=kafka://… and ASCOLTO_DATABASE=postgresql://….",
+                field="ASCOLTO_BUS",
+            )
+        return cls(paths, wakes=wakes)
 
-    def partitions(self, topic: str) -> Sequence[int]:
-        """One, 0."""
-        self._producer(topic)
-        return (0,)
+    def prepare(self, _retention: timedelta) -> None:
+        """The outbox tables are made by the migrations."""
+
+    def faults(self) -> list[str]:
+        """None: there is nothing to set up."""
+        return []
+
+    def reach(self) -> None:
+        """There is no server: always reached."""
+
+    def bounds(self, topic: str) -> dict[Part, Bounds]:
+        """Those of the one part."""
+        return {Part(topic, 0): Bounds(self.begin(topic), self.end(topic))}
+
+    def join(self, group: str, topics: Sequence[str], positions: Positions) -> LocalReading:  # noqa: ARG002 (it has one member)
+        """The group's one member, which holds all parts."""
+        return LocalReading(self, topics, positions)
+
+    def follow(self, topics: Sequence[str], moment: datetime) -> LocalReading:
+        """All parts from `moment` on; who slept past the pruning goes on with what there is."""
+        return LocalReading(
+            self, topics, lambda parts: {part: self.since(part.topic, moment) for part in parts}, skips_pruned=True
+        )
+
+    def copy_parked(self, uow: Uow, records: Sequence[Record]) -> None:
+        """Nothing: the row in the consumer's database is in everybody's reach."""
+
+    def workers(self, duties: Duties) -> list[Worker]:
+        """The one that prunes outboxes."""
+        from services.kit.bus.local_prune import OutboxPruner
+
+        return [OutboxPruner(self, duties)]
 
     def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Record]:
         """Up to `limit` records from `offset` on, by id. Raises `Internal` beyond the end or below the floor."""
         with self._connection(self._producer(topic)) as connection:
             floor = self._floor(connection, topic)
             if offset < floor:
-                raise Internal(
-                    f"Records {offset} to {floor - 1} of {topic} are pruned and were never read by this group."
-                )
+                Bounds(floor, offset).check(Part(topic, partition), offset)
             if limit > 1:
                 count, size = connection.execute(_WEIGHT, (topic, offset, limit)).fetchone()
                 if size and size > _BATCH_BYTES:
                     limit = max(1, count * _BATCH_BYTES // size)
             heads, data = connection.execute(_READ, (topic, offset, limit)).fetchone()
-            if data is None and offset > (end := self._end(connection)):
-                raise Internal(f"Position {offset} of {topic} lies beyond the log's end {end}: is this another log?")
+            if data is None:
+                Bounds(floor, self._end(connection)).check(Part(topic, partition), offset)
         return _records(topic, partition, json.loads(heads), data or b"")
 
-    def begin(self, topic: str, partition: int) -> int:  # noqa: ARG002 (there is one)
+    def begin(self, topic: str) -> int:
         """The offset below which everything is pruned."""
         with self._connection(self._producer(topic)) as connection:
             return self._floor(connection, topic)
 
-    def end(self, topic: str, partition: int) -> int:  # noqa: ARG002 (there is one)
+    def end(self, topic: str) -> int:
         """The offset the next record will have, at least."""
         with self._connection(self._producer(topic)) as connection:
             return self._end(connection)
 
-    def since(self, topic: str, partition: int, moment: datetime) -> int:  # noqa: ARG002 (there is one)
+    def since(self, topic: str, moment: datetime) -> int:
         """The offset of the first record written at `moment` or later; found by halving, as ids grow with time."""
         moment_us = int(moment.timestamp() * 1_000_000)
         with self._connection(self._producer(topic)) as connection:
@@ -130,37 +201,10 @@ class LocalLog:
                     found += [GroupPlace(*row) for row in connection.execute(_PLACES, (topic,)).fetchall()]
         return found
 
-    def notify(self, topics: frozenset[str]) -> None:
-        """Wakes who waits for one of `topics`; the databases call it after each commit."""
-        with self._lock:
-            self._ticket += 1
-            for topic in topics:
-                self._last[topic] = self._ticket
-            for waiter in self._waiters:
-                if not waiter.topics.isdisjoint(topics):
-                    waiter.woken.set()
-        for listener in self.listeners:
-            listener(topics)
-
-    def wait(self, topics: Sequence[str], seen: int, timeout_s: float) -> int:
-        """Blocks until something was committed to one of `topics` after the ticket `seen`; returns the new ticket."""
-        waiter = _Waiter(frozenset(topics))
-        with self._lock:
-            if any(self._last.get(topic, 0) > seen for topic in topics):
-                return self._ticket
-            self._waiters.add(waiter)
-        try:
-            woken = waiter.woken.wait(timeout_s)
-        finally:
-            with self._lock:
-                self._waiters.discard(waiter)
-                ticket = self._ticket
-        return ticket if woken else max(seen, 0)
-
     def ping(self) -> None:
         """Raises `Unavailable` when an outbox cannot be read."""
         for topic in self._producers:
-            self.end(topic, 0)
+            self.end(topic)
 
     def close(self) -> None:
         """Closes the connections that nobody uses."""

@@ -37,7 +37,7 @@ def migrate_sqlite(path: Path, folder: Path) -> None:
 
     Does nothing, and does not load Alembic (0.3 s), when the file is there already.
     """
-    if _revision(path) == head_of(folder):
+    if revision_of(path) >= head_of(folder):  # a newer program was here: its schema serves this one too
         return
     from sqlalchemy import create_engine, event
     from sqlalchemy.pool import NullPool
@@ -55,11 +55,12 @@ def migrate_sqlite(path: Path, folder: Path) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     with engine.connect() as connection:
-        _upgrade(connection, folder)
+        upgrade(connection, folder)
     engine.dispose()
 
 
-def _revision(path: Path) -> str:
+def revision_of(path: Path) -> str:
+    """The revision an SQLite file is at; empty when it has none."""
     if not path.exists():
         return ""
     connection = sqlite3.connect(path)
@@ -72,7 +73,8 @@ def _revision(path: Path) -> str:
         connection.close()
 
 
-def _upgrade(connection: Connection, folder: Path) -> None:
+def upgrade(connection: Connection, folder: Path) -> None:
+    """Runs what is missing on an open connection, each migration in a transaction."""
     from alembic.config import Config
     from alembic.runtime.environment import EnvironmentContext
     from alembic.script import ScriptDirectory

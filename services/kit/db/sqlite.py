@@ -16,12 +16,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from services.kit import log
 from services.kit.clock import Clock, SystemClock
 from services.kit.db import guard
-from services.kit.db.migrate import folder_of, migrate_sqlite
+from services.kit.db.migrate import folder_of, head_of, migrate_sqlite, revision_of
 from services.kit.db.sqlite_errors import translated
 from services.kit.db.sqlite_limits import Limits
 from services.kit.db.sqlite_readers import Readers
@@ -29,9 +29,13 @@ from services.kit.db.sqlite_uow import Job, SqliteUow
 from services.kit.errors import Internal, Unavailable
 from services.kit.uow import Lane, Reader, Uow
 
+if TYPE_CHECKING:
+    from services.kit.app import Worker
+
 __all__ = ["Limits", "SqliteDatabase"]
 
 T = TypeVar("T")
+Notify = Callable[[frozenset[str]], None]
 
 _CAREFUL_GROUPS = 50  # after a function failed: so many groups put each function into a savepoint of its own
 
@@ -50,7 +54,7 @@ class SqliteDatabase:
         *,
         clock: Clock | None = None,
         migrations: Path | None = None,
-        notify: Callable[[frozenset[str]], None] | None = None,
+        notify: Notify | None = None,
         limits: Limits | None = None,
     ) -> None:
         self.path, self.service = path, service
@@ -72,6 +76,23 @@ class SqliteDatabase:
         self._careful = 0
         self.commits = 0
         self.slowest_s: dict[str, float] = {}  # CPU seconds of the slowest run of each function over `warn_s`
+
+    @classmethod
+    def open(cls, url: str, service: str, *, clock: Clock, notify: Notify | None = None) -> SqliteDatabase:
+        """The file of `sqlite:///path`; made by `migrate`."""
+        return cls(Path(url.partition("://")[2]).absolute(), service, clock=clock, notify=notify)
+
+    def workers(self, _notify: Notify) -> list[Worker]:
+        """None: nobody else writes."""
+        return []
+
+    def reach(self) -> None:
+        """There is no server: always reached."""
+
+    def check_schema(self) -> None:
+        """Raises `Unavailable` while the file's schema is older than this program."""
+        if revision_of(self.path) < (head := head_of(self._migrations)):
+            raise Unavailable(f"The schema of {self.service} is older than {head}: run `ascolto migrate`.")
 
     # --- callers ---
 
@@ -125,11 +146,6 @@ class SqliteDatabase:
             self.submit(_touch).result(timeout=self._limits.busy_s + 1)
         except TimeoutError as error:
             raise Unavailable(f"The database {self.service} does not answer in time.") from error
-
-    @property
-    def waiting(self) -> int:
-        """Writes in the queues."""
-        return len(self._people) + len(self._bulk)
 
     def close(self) -> None:
         """Finishes what waits, then closes."""

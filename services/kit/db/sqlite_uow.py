@@ -85,6 +85,9 @@ class SqliteUow:
             listed = [bound(statement, row) for row in rows] if statement.lists else rows
             self._connection.executemany(statement.sqlite, listed)
 
+    def lock(self, name: str) -> None:
+        """There is one writer: nobody else is in a transaction."""
+
     def next_revs(self, count: int = 1) -> range:
         """Draws `count` consecutive revisions."""
         if self._last < 0:
@@ -95,10 +98,13 @@ class SqliteUow:
         self._drawn = True
         return range(first, first + count)
 
+    def now_us(self) -> int:
+        """The hour: of the process, as there is one."""
+        return int(self._clock.now().timestamp() * 1_000_000)
+
     def emit(self, *events: Event) -> None:
         """Queues events for the outbox."""
-        now_us = int(self._clock.now().timestamp() * 1_000_000)
-        self._pending += outbox_rows(events, self._service, now_us)
+        self._pending += outbox_rows(events, self._service, self.now_us())
 
     def keep(self) -> None:
         """The function succeeded: its events go with the group."""

@@ -8,7 +8,19 @@ from __future__ import annotations
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Sequence,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.schema import CreateSequence
 
 if TYPE_CHECKING:
     from alembic.operations import Operations
@@ -119,3 +131,5 @@ def create_kit_tables(op: Operations | ModuleType) -> None:
     metadata = MetaData()
     add_kit_tables(metadata)
     metadata.create_all(op.get_bind(), checkfirst=True)
+    if op.get_bind().dialect.name == "postgresql":
+        op.get_bind().execute(CreateSequence(Sequence("revisions"), if_not_exists=True))  # SQLite: `rev` in `sequence`

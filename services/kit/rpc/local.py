@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import grpc
 
-from services.kit.errors import AscoltoError
+from services.kit.errors import AscoltoError, Invalid
 from services.kit.rpc import status
 from services.kit.rpc.guard import MAX_MESSAGE_BYTES, MAX_RESPONSE_BYTES, Guard
+
+if TYPE_CHECKING:
+    from services.kit.config import Settings
 
 _Metadata = Sequence[tuple[str, str | bytes]]
 
@@ -143,3 +146,24 @@ class LocalChannel(grpc.Channel):
 
     def __exit__(self, *_details: object) -> None:
         self.close()
+
+
+class LocalCalls:
+    """The backend `local:` of role rpc: every service is in this process, and nobody else can ask it."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Takes the settings as every backend of the role does."""
+
+    def channel(self, service: str) -> grpc.Channel:
+        """Raises `Invalid`: there is nowhere else."""
+        raise Invalid(
+            f"{service} does not run in this process and ASCOLTO_RPC=local: reaches no other;"
+            " name all services, or set ASCOLTO_RPC=grpc://{service}:8710.",
+            field="ASCOLTO_RPC",
+        )
+
+    def serve(self, guard: Guard, register: Callable[[grpc.Server], None]) -> None:
+        """Nobody asks from outside."""
+
+    def close(self) -> None:
+        """Nothing to close."""

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import ipaddress
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
 from services.kit.config import HostPort
-from services.kit.errors import AscoltoError, Unavailable
+from services.kit.errors import AscoltoError, Invalid, Unavailable
 from services.kit.rpc import status
 from services.kit.rpc.guard import MAX_MESSAGE_BYTES, MAX_RESPONSE_BYTES, Guard
+
+if TYPE_CHECKING:
+    from services.kit.config import Settings
 
 _RECEIVE, _SEND = "grpc.max_receive_message_length", "grpc.max_send_message_length"
 _SERVER_SIZES = ((_RECEIVE, MAX_MESSAGE_BYTES), (_SEND, MAX_RESPONSE_BYTES))
@@ -55,10 +61,11 @@ def server(guard: Guard, *, threads: int = 16) -> grpc.Server:
     )
 
 
-def listen(server: grpc.Server, address: Address) -> int:
+def listen(server: grpc.Server, address: Address, identity: Identity | None = None) -> int:
     """Binds and starts; returns the port. Raises `Unavailable` when it is taken."""
+    where = _target(address)
     try:
-        port = server.add_insecure_port(_target(address))
+        port = server.add_secure_port(where, identity.server()) if identity else server.add_insecure_port(where)
     except RuntimeError as error:
         raise Unavailable(
             f"The address {address} for calls between services cannot be used; choose another."
@@ -67,10 +74,119 @@ def listen(server: grpc.Server, address: Address) -> int:
     return int(port)
 
 
-def connect(address: Address) -> grpc.Channel:
-    """A channel to another service; it connects with the first call and again when lost."""
-    return grpc.insecure_channel(_target(address), options=(*_CLIENT_SIZES, *_RECONNECT))
+def connect(*addresses: Address, identity: Identity | None = None) -> grpc.Channel:
+    """A channel to the instances of another service; it connects with the first call and again when lost.
+
+    Calls go to the instances by turns: to several addresses, or to all that one name stands for.
+    """
+    options = (*_CLIENT_SIZES, *_RECONNECT, ("grpc.lb_policy_name", "round_robin"))
+    target = _targets(addresses)
+    if identity is None:
+        return grpc.insecure_channel(target, options=options)
+    return grpc.secure_channel(target, identity.client(), options=options)
 
 
 def _target(address: Address) -> str:
     return f"unix:{address}" if isinstance(address, Path) else str(address)
+
+
+def _targets(addresses: Sequence[Address]) -> str:
+    """One gRPC target. Source: https://grpc.github.io/grpc/core/md_doc_naming.html; only numbers can be listed there."""
+    if len(addresses) == 1:
+        only = addresses[0]
+        return _target(only) if isinstance(only, Path) else f"dns:///{only}"
+    scheme = "ipv6" if ":" in _host(addresses[0]) else "ipv4"
+    return f"{scheme}:{','.join(_number(address) for address in addresses)}"
+
+
+def _host(address: Address) -> str:
+    return address.host if isinstance(address, HostPort) else ""
+
+
+def _number(address: Address) -> str:
+    host = _host(address)
+    try:
+        ipaddress.ip_address(host)
+    except ValueError as error:
+        raise Invalid(
+            f"{address}: several instances of one service are listed by number; with names, let one name have them all.",
+            field="ASCOLTO_RPC",
+        ) from error
+    return str(address)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a process proves itself with: TLS on both sides, by certificates of one authority (PEM)."""
+
+    authority: bytes
+    certificate: bytes
+    key: bytes
+
+    @classmethod
+    def read(cls, settings: Settings) -> Identity:
+        """Reads the three files. Raises `Invalid` naming the setting whose file cannot be read."""
+        return cls(*(_file(settings, name) for name in ("rpc_ca", "rpc_cert", "rpc_key")))
+
+    def server(self) -> grpc.ServerCredentials:
+        """For who listens: callers without a certificate of the authority are refused."""
+        return grpc.ssl_server_credentials(
+            [(self.key, self.certificate)], root_certificates=self.authority, require_client_auth=True
+        )
+
+    def client(self) -> grpc.ChannelCredentials:
+        """For who calls."""
+        return grpc.ssl_channel_credentials(self.authority, self.key, self.certificate)
+
+
+def _file(settings: Settings, name: str) -> bytes:
+    setting, path = f"ASCOLTO_{name.upper()}", str(getattr(settings, name))
+    if not path:
+        raise Invalid(f"ASCOLTO_RPC=grpcs: needs {setting}, the path of a PEM file.", field=setting)
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise Invalid(f"{setting}={path} cannot be read: {error.strerror}.", field=setting) from error
+
+
+class NetworkCalls:
+    """The backend `grpc:` of role rpc: services of other processes, and this one's answers to them."""
+
+    def __init__(self, settings: Settings) -> None:
+        scheme, _, rest = settings.rpc.partition("://")
+        self._identity = Identity.read(settings) if scheme == "grpcs" else None
+        self._first = settings.rpc_listen
+        self._places = [_place(entry) for entry in rest.split(",")]
+        self._servers: list[grpc.Server] = []
+
+    def channel(self, service: str) -> grpc.Channel:
+        """A channel to a service of other processes. Raises `Invalid` when the setting does not say where it is."""
+        found = [
+            HostPort.parse(where.replace("{service}", service)) for name, where in self._places if name in {"", service}
+        ]
+        if not found:
+            raise Invalid(f"ASCOLTO_RPC does not say where {service} answers.", field="ASCOLTO_RPC")
+        return connect(*found, identity=self._identity)
+
+    def serve(self, guard: Guard, register: Callable[[grpc.Server], None]) -> None:
+        """Answers other processes' calls of one more service of this one."""
+        made = server(guard)
+        register(made)
+        port = self._first.port and self._first.port + len(self._servers)
+        listen(made, HostPort(self._first.host, port), self._identity)
+        self._servers.append(made)
+
+    def close(self) -> None:
+        """Ends the answers; calls under way have 2 s."""
+        for ended in [one.stop(2.0) for one in self._servers]:
+            ended.wait()
+
+
+def _place(entry: str) -> tuple[str, str]:
+    """Service, empty for all, and address of `service=host:port` or `host:port`."""
+    name, separator, where = entry.strip().rpartition("=")
+    try:
+        HostPort.parse(where.replace("{service}", "a"))
+    except ValueError as error:
+        raise Invalid(f"ASCOLTO_RPC has {entry!r}: {error}.", field="ASCOLTO_RPC") from error
+    return (name if separator else ""), where

@@ -106,8 +106,13 @@ def distance(left: str, right: str, limit: int) -> int:
     return min(above[-1], limit + 1)
 
 
+def has_digit(word: str) -> bool:
+    """Whether a word holds a digit, and so has no other forms."""
+    return any(map(str.isdigit, word))
+
+
 def typos_allowed(word: str) -> int:
     """How many edits a word may be off: one from four letters on, two from eight; none with a digit in it."""
-    if any(letter.isdigit() for letter in word):
+    if has_digit(word):
         return 0
     return 2 if len(word) >= 8 else 1 if len(word) >= 4 else 0

@@ -10,9 +10,10 @@ from services.kit.uow import Reader, Uow
 
 _COLUMNS = "id, state, schema, started_us, built_us, cursors, documents, total"
 _ALL = Sql(f"SELECT {_COLUMNS} FROM generations WHERE state IN ('live', 'building') ORDER BY id")  # noqa: S608 (ours)
-_NEW = Sql(
+_NEW = Sql(  # unless another process has begun one
     "INSERT INTO generations (state, schema, started_us, built_us, cursors, documents, total)"
-    " VALUES ('building', :schema, :now_us, 0, '{}', 0, 0) RETURNING id"
+    " SELECT 'building', CAST(:schema AS INTEGER), CAST(:now_us AS BIGINT), 0, '{}', 0, 0"
+    " WHERE NOT EXISTS (SELECT 1 FROM generations WHERE state = 'building') RETURNING id"
 )
 _PROGRESS = Sql("UPDATE generations SET cursors = :cursors, documents = :documents, total = :total WHERE id = :id")
 _RETIRE_OTHERS = Sql("UPDATE generations SET state = 'retired' WHERE id <> :id AND state = 'live'")
@@ -51,11 +52,10 @@ def current(reader: Reader) -> list[Generation]:
     ]
 
 
-def begin(uow: Uow, schema: int, now_us: int) -> Generation:
-    """A new one, being built."""
+def begin(uow: Uow, schema: int, now_us: int) -> Generation | None:
+    """A new one, being built; None when there is one already."""
     row = uow.row(_NEW, {"schema": schema, "now_us": now_us})
-    assert row is not None, "RETURNING gives the row"
-    return Generation(int(row[0] or 0), "building", schema, started_us=now_us)
+    return None if row is None else Generation(int(row[0] or 0), "building", schema, started_us=now_us)
 
 
 def progress(uow: Uow, generation: Generation) -> None:

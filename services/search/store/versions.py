@@ -13,7 +13,7 @@ from services.search.domain.document import Facts
 
 _KNOWN = Sql("SELECT id, rev, ticket_id, deleted, facts FROM documents WHERE id IN (:ids...)")
 _OF_TICKETS = Sql(  # not empty: only so may the index be used, which holds no others
-    "SELECT id, ticket_id FROM documents WHERE ticket_id IN (:tickets...) AND ticket_id <> '' AND deleted = 0"
+    "SELECT id, rev FROM documents WHERE ticket_id IN (:tickets...) AND ticket_id <> '' AND deleted = 0"
 )
 _PUT = Sql(
     "INSERT INTO documents (id, rev, ticket_id, deleted, facts) VALUES (:id, :rev, :ticket_id, :deleted, :facts)"
@@ -58,9 +58,9 @@ def known(reader: Reader, ids: Sequence[str]) -> dict[str, Version]:
     }
 
 
-def of_tickets(reader: Reader, ticket_ids: Sequence[str]) -> dict[str, str]:
-    """Ids of the messages and notes of these tickets, with the ticket of each."""
-    return {str(row[0]): str(row[1]) for row in reader.rows(_OF_TICKETS, {"tickets": ticket_ids})}
+def of_tickets(reader: Reader, ticket_ids: Sequence[str]) -> dict[str, int]:
+    """Ids of the messages and notes of these tickets, with the rev of each."""
+    return {str(row[0]): int(row[1] or 0) for row in reader.rows(_OF_TICKETS, {"tickets": ticket_ids})}
 
 
 def put(uow: Uow, versions: Iterable[Version]) -> None:

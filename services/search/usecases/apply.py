@@ -20,6 +20,8 @@ class Work:
     documents: list[Document] = field(default_factory=list)
     fresh: set[str] = field(default_factory=set)  # of documents no version is known of
     versions: list[Version] = field(default_factory=list)
+    facts: dict[str, Facts] = field(default_factory=dict)  # of the documents' tickets, as they were composed with
+    changed: list[str] = field(default_factory=list)  # tickets whose messages had to be composed anew
 
 
 def index_changes(reader: Reader, changes: Sequence[Change], sources: Sources) -> Work:
@@ -30,7 +32,7 @@ def index_changes(reader: Reader, changes: Sequence[Change], sources: Sources) -
     newest, news = _newest(changes)
     known = _known(reader, newest, news)
     facts = _facts(news, known)
-    work = Work()
+    work = Work(facts=facts)
     for document in newest.values():
         before = known.get(document.id)
         if before is not None and before.rev > document.rev:
@@ -40,16 +42,53 @@ def index_changes(reader: Reader, changes: Sequence[Change], sources: Sources) -
         composed = _composed(document, facts)
         work.documents.append(composed)
         work.versions.append(_version(composed, facts))
-    changed = [ticket_id for ticket_id, new in news.items() if _differs(new, known.get(ticket_id))]
-    if changed:
+    work.changed = [ticket_id for ticket_id, new in news.items() if _differs(new, known.get(ticket_id))]
+    if work.changed:
         written = {document.id for document in work.documents}
-        others = {
-            id_: ticket_id for id_, ticket_id in versions.of_tickets(reader, changed).items() if id_ not in written
-        }
-        for document in sources(sorted(others)) if others else ():
-            if document.kind in OF_A_TICKET and document.ticket_id in facts:
-                work.documents.append(add_facts(document, facts[document.ticket_id]))
+        others = versions.of_tickets(reader, work.changed).keys() - written
+        work.documents += _composed_anew(sorted(others), facts, sources)
     return work
+
+
+def settle_changes(reader: Reader, work: Work, sources: Sources) -> Work:
+    """What must be written again because of news that other processes stored meanwhile; to be asked until nothing is.
+
+    To be called once the index has committed `work` and its versions are stored. Others do the same, so of two whose
+    work met, the one that stores second sees what the first has stored: newer facts of a ticket, or a message that was
+    not there or was older when the facts of its ticket were spread.
+    """
+    written = {document.id: document for document in work.documents}
+    tickets = {document.ticket_id for document in work.documents if document.kind in WITH_FACTS}
+    known = versions.known(reader, sorted(written.keys() | tickets | set(work.changed)))
+    now = {
+        id_: facts
+        for id_, version in known.items()
+        if version.kept and (facts := version.facts()) is not None and _is_news(facts, work.facts.get(id_))
+    }
+    again = Work(facts=work.facts | now)
+    for document in written.values():
+        version = known.get(document.id)
+        if document.ticket_id in now and not document.deleted and (version is None or version.rev <= document.rev):
+            again.documents.append(_composed(document, again.facts))
+    missed = [
+        id_
+        for id_, rev in (versions.of_tickets(reader, work.changed) if work.changed else {}).items()
+        if id_ not in written or written[id_].rev < rev
+    ]
+    again.documents += _composed_anew(sorted(missed), again.facts, sources)
+    return again
+
+
+def _is_news(facts: Facts, before: Facts | None) -> bool:
+    return before is None or (facts.rev > before.rev and not facts.same_but_rev(before))
+
+
+def _composed_anew(ids: Sequence[str], facts: Mapping[str, Facts], sources: Sources) -> list[Document]:
+    return [
+        add_facts(document, facts[document.ticket_id])
+        for document in (sources(ids) if ids else ())
+        if document.kind in OF_A_TICKET and document.ticket_id in facts
+    ]
 
 
 def index_scanned(reader: Reader, changes: Sequence[Change]) -> Work:
@@ -61,7 +100,7 @@ def index_scanned(reader: Reader, changes: Sequence[Change]) -> Work:
     newest, news = _newest(changes)
     known = _known(reader, newest, news)
     facts = _facts(news, known)
-    work = Work()
+    work = Work(facts=facts)
     for document in newest.values():
         before = known.get(document.id)
         if before is not None and before.rev > document.rev:

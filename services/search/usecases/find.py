@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
 
 from services.kit import log
-from services.kit.errors import AscoltoError
+from services.kit.errors import AscoltoError, Unavailable
 from services.kit.principal import Person
 from services.search.domain import codes
 from services.search.domain.document import CUSTOMER, KINDS, PRIVATE_KINDS
@@ -70,14 +70,20 @@ class Finder:
         """One page. Never an error for a query; without an index the newest from the store, said so."""
         reader = Reader(question.now, question.zone, question.language, question.user_id)
         asked = parse(question.query, reader)
-        self._generations.open()
-        index = self._generations.live
-        if index is not None:
-            try:
+        index, away = None, False
+        try:
+            self._generations.open()
+            index = self._generations.live
+            if index is not None:
                 return self._from_index(index, question, asked, reader)
-            except IndexDamaged as error:
+        except IndexDamaged as error:
+            if index is not None:
                 self._generations.suspect(index, error)
-        return self._from_store(question, asked)
+        except Unavailable as error:
+            _log.warning("find.index_away", reason=error.message)
+            away = True
+        reason = "away" if away else "damaged" if self._generations.damaged else "building"
+        return self._from_store(question, asked, reason)
 
     def _from_index(self, index: Index, question: Question, asked: Asked, reader: Reader) -> Answer:
         scope = scope_of(question.person)
@@ -110,8 +116,7 @@ class Finder:
             newer=_newer(index, plan),
         )
 
-    def _from_store(self, question: Question, asked: Asked) -> Answer:
-        reason = "damaged" if self._generations.damaged else "building"
+    def _from_store(self, question: Question, asked: Asked, reason: str) -> Answer:
         try:
             documents = self._owners.recent(question.person, degraded.words_of(asked), degraded.MOST)
         except AscoltoError as error:

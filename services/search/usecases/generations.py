@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 
 from services.kit import crash, log
 from services.kit.clock import Clock
 from services.kit.errors import Unavailable
 from services.kit.uow import Database, Lane, Uow, chunks
 from services.search.domain.document import Document
-from services.search.ports import Index, IndexDamaged
+from services.search.ports import Engine, Index, IndexDamaged
 from services.search.store import generations as store
 from services.search.store import versions
 from services.search.store.generations import Generation
 from services.search.store.versions import Version
-from services.search.usecases.apply import Work
+from services.search.usecases.apply import Work, settle_changes
 
-Open = Callable[[Path], Index]
+Guard = Callable[[Uow], None]
 _MOST_TOLD = 200_000  # ids, about 20 MB; beyond, a rebuild takes away before it puts in
 _ROWS = 300  # a transaction: about 4 ms, so that people's writes are not felt
 _log = log.logger("search")
@@ -29,14 +27,8 @@ _log = log.logger("search")
 class Generations:
     """Holds both indexes. `lock` is held by whoever applies changes or switches; readers need none."""
 
-    def __init__(self, database: Database, folder: Path, open_index: Open, *, schema: int, clock: Clock) -> None:
-        self._database, self._folder, self._open, self._schema, self._clock = (
-            database,
-            folder,
-            open_index,
-            schema,
-            clock,
-        )
+    def __init__(self, database: Database, engine: Engine, *, clock: Clock) -> None:
+        self._database, self.engine, self._clock = database, engine, clock
         self.lock = threading.RLock()
         self.wanted = threading.Event()  # a rebuild is asked for
         self.live: Index | None = None
@@ -56,29 +48,63 @@ class Generations:
         return int(self._clock.now().timestamp() * 1_000_000)
 
     def open(self) -> None:
-        """Opens what the database says there is; what cannot be opened is rebuilt. Does nothing the second time."""
+        """Opens what the database says there is; what cannot be opened is rebuilt. Does nothing the second time.
+
+        Raises `Unavailable` when nobody can tell what there is: to be tried again.
+        """
+        if not self._opened:
+            self._open_all()
+
+    def _open_all(self) -> None:
         with self.lock:
-            if self._opened:
+            if self._opened:  # by another thread, while this one waited
                 return
-            self._opened = True
-            with self._database.read() as reader:
-                found = store.current(reader)
+            existing = self.engine.existing()  # before the database is asked: each is written there before it is made
+            found = self._current()
             for generation in found:
                 self._open_one(generation)
-            self._sweep({generation.id for generation in found})
+            for number in existing - {generation.id for generation in found}:
+                self.engine.discard(number)
             if self.live is None or self.under_way is not None:
                 self.wanted.set()
+            self._opened = True
+
+    def refresh(self) -> None:
+        """Takes up what another process began, switched to or gave up. Raises `Unavailable`.
+
+        Whoever writes what it has read from the log calls this between the two: a generation that is not seen then is
+        begun after those events, and its scan finds them at their owners.
+        """
+        self.open()
+        if self._closed or not self.engine.shared:
+            return
+        with self.lock:
+            found = {generation.state: generation for generation in reversed(self._current())}
+            live, building = found.get("live"), found.get("building")
+            if self.generation is not None and (live is None or live.id != self.generation.id):
+                self.live = self.generation = None
+            if self.under_way is not None and (building is None or building.id != self.under_way.id):
+                self.building = self.under_way = None
+            if live is not None and self.generation is None:
+                self._open_one(live)
+            if building is not None and self.under_way is None:
+                self._open_one(building)
+            if self.live is None or self.under_way is not None:
+                self.wanted.set()
+            else:
+                self.wanted.clear()
+
+    def _current(self) -> list[Generation]:
+        with self._database.read() as reader:
+            return store.current(reader)
 
     def _open_one(self, generation: Generation) -> None:
-        if generation.schema != self._schema:  # of an earlier version, whose fields are others
+        if generation.schema != self.engine.schema:  # of an earlier version, whose fields are others
             _log.info("index.outdated", generation=generation.id)
             self._retire(generation)
             return
-        path = self.path(generation)
         try:
-            if generation.built_us and not (path / "meta.json").exists():
-                raise IndexDamaged("The index is not there any more.")
-            index = self._open(path)
+            index = self.engine.open(generation.id, built=bool(generation.built_us))
         except IndexDamaged as error:
             self._note(error)
             if generation.state == "live":
@@ -86,33 +112,25 @@ class Generations:
             self._retire(generation)
             return
         if generation.state == "live":
-            self.live, self.generation = index, generation
+            self.live, self.generation, self.damaged = index, generation, ""
         else:
             self.building, self.under_way = index, generation
 
     def _retire(self, generation: Generation) -> None:
         self._database.write(lambda uow: store.retire(uow, generation.id))
-        shutil.rmtree(self.path(generation), ignore_errors=True)
-
-    def _sweep(self, kept: set[int]) -> None:
-        """Removes folders of generations nobody uses; foreign files are left alone."""
-        for path in self._folder.glob("generation-*"):
-            number = path.name.removeprefix("generation-")
-            if number.isdigit() and int(number) not in kept:
-                shutil.rmtree(path, ignore_errors=True)
-
-    def path(self, generation: Generation) -> Path:
-        """Where a generation lies."""
-        return self._folder / f"generation-{generation.id}"
+        self.engine.discard(generation.id)
 
     def begin(self) -> Generation:
         """Starts building one, or goes on with the one under way; from now on every change is written to it too."""
         with self.lock:
+            self.refresh()
             if self.under_way is not None and self.building is not None:
                 return self.under_way
-            now_us, schema = self.now_us(), self._schema
+            now_us, schema = self.now_us(), self.engine.schema
             generation = self._database.write(lambda uow: store.begin(uow, schema, now_us))
-            self.building = self._open(self.path(generation))
+            if generation is None:  # begun in this very moment, or before its index could be made
+                generation = next(one for one in self._current() if one.state == "building")
+            self.building = self.engine.open(generation.id, built=False)
             self.under_way, self.told = generation, set()
             _log.info("index.rebuild_started", generation=generation.id)
             return generation
@@ -127,26 +145,33 @@ class Generations:
                 found.update((document.id, document) for document in index.sources(ids))
             except IndexDamaged as error:
                 self.give_up(index, error)
+                return self.sources(ids)
         return list(found.values())
 
-    def write(self, work: Work, *, only_building: bool = False, commit: bool = True) -> None:
-        """Writes to every index and commits. One that fails is given up; the others go on."""
+    def write(self, work: Work, *, only_building: bool = False, commit: bool = True) -> dict[str, str]:
+        """Writes to every index and commits. One that fails is given up; the others go on.
+
+        Returns why, by id, for documents that no index will ever take.
+        """
         if self._closed:
             raise Unavailable("The index is closed; what comes now is indexed after the next start.")
         indexes = (self.building,) if only_building else (self.live, self.building)
         if self.building is not None and not only_building:
             self._remember(work)
+        refused: dict[str, str] = {}
         crash.point("search.before_index_commit")
         for index in indexes:
             if index is None:
                 continue
             try:
-                index.write(work.documents, work.fresh if only_building or self.building is None else ())
+                fresh = work.fresh if only_building or self.building is None else ()
+                refused |= index.write(work.documents, fresh)
                 if commit:
                     index.commit()
             except IndexDamaged as error:
                 self.give_up(index, error)
         crash.point("search.after_index_commit")
+        return refused
 
     def _remember(self, work: Work) -> None:
         """What events write to the one being built, a page may hold too."""
@@ -157,8 +182,9 @@ class Generations:
             self.told = None
 
     def give_up(self, index: Index, error: IndexDamaged) -> None:
-        """Stops using a damaged index and asks for another."""
+        """Stops using a damaged index and asks for another, unless another process has taken it away already."""
         with self.lock:
+            self.refresh()
             self._note(error)
             if index is self.live and self.generation is not None:
                 self.live, generation, self.generation = None, self.generation, None
@@ -173,7 +199,12 @@ class Generations:
     def suspect(self, index: Index, error: IndexDamaged) -> None:
         """A search failed: gives the index up when it is certainly damaged, else has its files compared first."""
         if error.certain:
-            self.give_up(index, error)
+            try:
+                self.give_up(index, error)
+            except (
+                Unavailable
+            ) as away:  # nobody can tell whether another process has made a new one: the next search asks
+                _log.warning("index.doubted", reason=away.message)
             return
         self._note(error)
         self.suspicions += 1
@@ -183,32 +214,51 @@ class Generations:
         self.last_error = str(error)
         _log.error("index.damaged", reason=str(error)[:200])
 
-    def switch(self) -> None:
-        """The one being built becomes the one that answers."""
+    def switch(self, guard: Guard) -> None:
+        """The one being built becomes the one that answers. `guard` runs first in the transaction."""
         with self.lock:
             index, generation = self.building, self.under_way
             if index is None or generation is None:
                 return
             index.commit()
             now_us = self.now_us()
-            self._database.write(lambda uow: store.switch(uow, generation.id, now_us))
-            old, old_generation = self.live, self.generation
+
+            def switch(uow: Uow) -> None:
+                guard(uow)
+                store.switch(uow, generation.id, now_us)
+
+            index.promote()  # it is complete: before or after, searches find the same
+            self._database.write(switch)
+            old = self.generation
             generation.state, generation.built_us = "live", now_us
             self.live, self.generation = index, generation
             self.building = self.under_way = None
             self.damaged = ""
-        if old is not None and old_generation is not None:
-            old.discard()
+        if old is not None:
+            self.engine.discard(old.id)
         _log.info("index.switched", generation=generation.id, documents=generation.documents)
 
-    def store(self, found: Sequence[Version]) -> None:
-        """Remembers versions a rebuild found. The index need not have committed them: what events tell is as new."""
-        for part in chunks(found, _ROWS):
+    def save(self, generation: Generation, work: Work, guard: Guard) -> None:
+        """Remembers how far a rebuild came, and what it found, after the index has committed it."""
+        for part in chunks(work.versions, _ROWS):
             self._database.write(partial(_put, part), lane=Lane.BULK)
+        self.settle(work, only_building=True)
 
-    def save(self, generation: Generation) -> None:
-        """Remembers how far a rebuild came, after the index has committed it."""
-        self._database.write(lambda uow: store.progress(uow, generation), lane=Lane.BULK)
+        def progress(uow: Uow) -> None:
+            guard(uow)
+            store.progress(uow, generation)
+
+        self._database.write(progress, lane=Lane.BULK)
+
+    def settle(self, work: Work, *, only_building: bool = False) -> None:
+        """Writes again what news of other processes made wrong while `work`, now stored, was written."""
+        while self.engine.shared:
+            with self._database.read() as reader:
+                work = settle_changes(reader, work, self.sources)
+            if not work.documents:
+                return
+            with self.lock:
+                self.write(work, only_building=only_building)
 
     def close(self) -> None:
         """Ends writing to both."""

@@ -1,41 +1,37 @@
-"""Builds a fresh index from the owners' rows while the old one answers, then switches. Goes on after a restart."""
+"""Builds a fresh index from the owners' rows while the old one answers, then switches. Goes on after a restart.
+
+One process at a time does it, by a lease; when it dies another goes on from what it had saved.
+"""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from services.kit import log
-from services.kit.errors import Unavailable
-from services.kit.uow import Database
+from services.kit.errors import Conflict, Unavailable
+from services.kit.leases import Lease, Leases
+from services.kit.uow import Database, Uow
 from services.search.ports import IndexDamaged, Owners, Page
 from services.search.store.generations import Generation
-from services.search.store.versions import Version
-from services.search.usecases.apply import index_scanned
+from services.search.usecases.apply import Work, index_scanned
 from services.search.usecases.generations import Generations
 
 SCANS = ("tickets", "customers", "mentions", "interactions")
 _DONE = -1
 _PAGE = 1000
-_PAGES_A_STORE = 50  # of versions; they wait in memory
-_PAGES_A_COMMIT = 200  # the engine writes its segments beside us when they are full, and while we wait when we commit
+_PAGES_A_COMMIT = 50  # the engine writes its segments beside us when they are full, and while we wait when we commit
+_PAGES_KEPT = 5  # a commit, where others write too: their documents are kept until it is known that they stand
 _AHEAD = 2  # pages read before they are needed: for while the engine commits
 _PAUSE_S, _LONGEST_PAUSE_S = 0.2, 15.0
+_LEASE_S, _RENEWED_S = 60.0, 15.0  # a page may take 30 s
+_LOOK_S = 0.5
 _BREATH_S = 0.0005  # between pages, so that whoever waits for the lock has it
 _log = log.logger("search")
-
-
-@dataclass(slots=True)
-class _Uncommitted:
-    """What a rebuild wrote since it last committed: pages of one scan or of several."""
-
-    pages: int = 0
-    documents: int = 0
-    cursors: dict[str, int] = field(default_factory=dict)
-    versions: dict[str, Version] = field(default_factory=dict)  # not stored yet
 
 
 @dataclass(slots=True)
@@ -45,9 +41,13 @@ class Rebuilder:
     generations: Generations
     owners: Owners
     database: Database
+    leases: Leases
+    holder: str
     name: str = "search-rebuild"
     running: bool = False
     _tried: int = 0
+    _lease: Lease | None = None
+    _renewed_at: float = 0.0
 
     def ensure_running(self) -> None:
         """Rebuilds on a thread of its own when no worker runs: the command line works without the process."""
@@ -58,62 +58,69 @@ class Rebuilder:
     def run(self, stop: threading.Event) -> None:
         """Rebuilds whenever it is asked for; owners that are away are waited for."""
         self.running = True
-        self.generations.open()
         pause = _PAUSE_S
         while not stop.is_set():
-            if not self.generations.wanted.wait(0.5):
-                continue
             try:
+                self.generations.refresh()
+                if not self.generations.wanted.wait(_LOOK_S):
+                    continue
                 if self.run_once(stop):
                     pause = _PAUSE_S
-            except (Unavailable, IndexDamaged) as error:
+                else:  # another process does it, or it was stopped
+                    stop.wait(_LOOK_S)
+            except (Unavailable, IndexDamaged, Conflict) as error:
                 self.generations.last_error = str(error)
                 _log.warning("index.rebuild_waits", reason=type(error).__name__)
                 stop.wait(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_S)
 
     def run_once(self, stop: threading.Event | None = None) -> bool:
-        """Builds and switches. False when it was stopped on the way; what was done is kept."""
+        """Builds and switches. False when it was stopped on the way, or another does it; what was done is kept.
+
+        Raises `Conflict` when it was away for so long that another took over.
+        """
+        self._lease = self.leases.take("search-rebuild", self.holder, seconds=_LEASE_S)
+        if self._lease is None:
+            return False
+        self._renewed_at = time.monotonic()
+        try:
+            return self._build(stop)
+        finally:
+            self.leases.release(self._lease)
+
+    def _build(self, stop: threading.Event | None) -> bool:
         generations = self.generations
-        generations.open()
         generation = generations.begin()
         if generation.id == self._tried:  # pages may be in it that its cursors do not know of
             generations.told = None
         self._tried = generation.id
-        if not generation.cursors:
-            generation.total = 0
-        written = _Uncommitted()
-        try:
-            whole = all(self._scan(generation, what, written, stop) for what in SCANS)
-        finally:  # also when an owner is away
-            self._keep(generation, written)
-        if not whole or generations.under_way is not generation:  # damaged meanwhile: begin again
+        for what in SCANS:
+            if not self._scan(generation, what, stop):
+                return False
+        if generations.under_way is not generation:  # damaged meanwhile: begin again
             return False
         generations.wanted.clear()
-        generations.switch()
+        generations.switch(self._fence)
         return True
 
-    def _scan(self, generation: Generation, what: str, written: _Uncommitted, stop: threading.Event | None) -> bool:
+    def _fence(self, uow: Uow) -> None:
+        assert self._lease is not None, "only its holder writes"
+        self.leases.fence(self._lease, uow)
+
+    def _hold_on(self) -> None:
+        assert self._lease is not None, "only its holder builds"
+        if time.monotonic() - self._renewed_at >= _RENEWED_S:
+            if not self.leases.renew(self._lease, seconds=_LEASE_S):
+                raise Conflict("Another process builds the index now.")
+            self._renewed_at = time.monotonic()
+
+    def _scan(self, generation: Generation, what: str, stop: threading.Event | None) -> bool:
         after = generation.cursors.get(what, 0)
         if after == _DONE:
             return True
         ahead = ThreadPoolExecutor(1, "search-scan")
         try:
-            for page in self._pages(ahead, what, after):
-                if (stop is not None and stop.is_set()) or self.generations.under_way is not generation:
-                    return False
-                if after == 0:
-                    generation.total += page.total
-                after = _DONE if page.done else page.last_rev
-                self._write(page, written)
-                written.cursors[what] = after
-                if page.done or written.pages % _PAGES_A_STORE == 0:  # the next scan needs what this one found
-                    self._store(written)
-                if written.pages >= _PAGES_A_COMMIT:
-                    self._keep(generation, written)
-                if stop is not None:
-                    stop.wait(_BREATH_S)
-            return True
+            return self._write(generation, what, after, self._pages(ahead, what, after), stop)
         finally:
             ahead.shutdown(cancel_futures=True)
 
@@ -133,24 +140,44 @@ class Rebuilder:
         page = before.result()
         return page if page.done else self.owners.scan(what, page.last_rev, _PAGE)
 
-    def _write(self, page: Page, written: _Uncommitted) -> None:
-        with self.generations.lock:
-            with self.database.read() as reader:
-                work = index_scanned(reader, page.changes)
-            told = self.generations.told
-            work.fresh = work.fresh - told - written.versions.keys() if told is not None else set()
-            self.generations.write(work, only_building=True, commit=False)
-        written.pages += 1
-        written.documents += sum(change.document is not None for change in page.changes)
-        written.versions.update((version.id, version) for version in work.versions)
+    def _write(
+        self, generation: Generation, what: str, after: int, pages: Iterator[Page], stop: threading.Event | None
+    ) -> bool:
+        pending = Work()
+        unsaved: set[str] = set()  # documents of pages whose versions are not stored yet
+        scanned = 0
+        together = _PAGES_KEPT if self.generations.engine.shared else _PAGES_A_COMMIT
+        totals = generation.total if generation.cursors else 0
+        for number, page in enumerate(pages, 1):
+            if (stop is not None and stop.is_set()) or self.generations.under_way is not generation:
+                return False
+            if after == 0:
+                generation.total = totals + page.total
+            with self.generations.lock:
+                with self.database.read() as reader:
+                    work = index_scanned(reader, page.changes)
+                told = self.generations.told
+                work.fresh = work.fresh - told - unsaved if told is not None else set()
+                refused = self.generations.write(work, only_building=True, commit=False)
+            for id_, reason in refused.items():
+                _log.error("index.refused", document=id_, reason=reason)
+            pending.versions += work.versions
+            if self.generations.engine.shared:
+                pending.documents += work.documents
+                pending.facts |= {id_: facts for id_, facts in work.facts.items() if id_ not in pending.facts}
+            unsaved.update(version.id for version in work.versions)
+            scanned += sum(change.document is not None for change in page.changes)
+            after = _DONE if page.done else page.last_rev
+            self._hold_on()
+            if number % together == 0 or page.done:
+                self._keep(generation, pending, what, after, scanned)
+                pending, unsaved, scanned = Work(), set(), 0
+            if stop is not None:
+                stop.wait(_BREATH_S)
+        return True
 
-    def _store(self, written: _Uncommitted) -> None:
-        self.generations.store(list(written.versions.values()))
-        written.versions.clear()
-
-    def _keep(self, generation: Generation, written: _Uncommitted) -> None:
+    def _keep(self, generation: Generation, pending: Work, what: str, after: int, scanned: int) -> None:
         """Commits, then remembers how far it came: a failure before goes on from the last time."""
-        self._store(written)
         with self.generations.lock:
             if self.generations.under_way is not generation or self.generations.building is None:
                 return
@@ -159,8 +186,6 @@ class Rebuilder:
             except IndexDamaged as error:
                 self.generations.give_up(self.generations.building, error)
                 return
-            generation.cursors.update(written.cursors)
-            generation.documents += written.documents
-        self.generations.save(generation)
-        written.cursors.clear()
-        written.pages = written.documents = 0
+            generation.cursors[what] = after
+            generation.documents += scanned
+        self.generations.save(generation, pending, self._fence)

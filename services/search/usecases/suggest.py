@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from services.kit import log
+from services.kit.errors import Unavailable
 from services.kit.principal import Person
 from services.search.domain import words
 from services.search.domain.query import EMPTY
@@ -15,6 +17,7 @@ from services.search.usecases.generations import Generations
 _MOST = 12
 _LOOKED_AT = 200
 _FIELD_OF = {"is": "state"}
+_log = log.logger("search")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +72,19 @@ def _written(name: str, value: str) -> str:
 
 
 def _counts(generations: Generations, field: Field, person: Person) -> dict[str, int]:
-    generations.open()
-    index = generations.live
     of = _FIELD_OF.get(field.name, field.name)
-    if index is None or field.kind not in {"exact", "choice"} or of in {"has", "in"}:
+    if field.kind not in {"exact", "choice"} or of in {"has", "in"}:
         return {}
+    index = None
     try:
+        generations.open()
+        index = generations.live
+        if index is None:
+            return {}
         return dict(index.values(Plan(EMPTY, scope_of(person), spam=True), of, _LOOKED_AT))
     except IndexDamaged as error:
-        generations.suspect(index, error)
-        return {}
+        if index is not None:
+            generations.suspect(index, error)
+    except Unavailable as error:  # completions are a help; counts come back with the index
+        _log.info("suggest.index_away", reason=error.message)
+    return {}

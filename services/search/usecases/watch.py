@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
+from services.kit import log
+from services.kit.errors import Unavailable
 from services.search.ports import IndexDamaged
 from services.search.usecases.generations import Generations
 
 _EVERY_S = 5.0
 _BYTES_A_TURN = 16 * 1024 * 1024  # about 20 ms of hashing, of which Python holds its lock for none
 _MOST_SUSPICIONS = 5  # searches that failed on files that look whole
+_log = log.logger("search")
 
 
 @dataclass(slots=True)
@@ -22,12 +25,14 @@ class Watcher:
 
     def run(self, stop: threading.Event) -> None:
         """Checks until `stop` is set; all files first."""
-        self.generations.open()
-        self.check(whole=True)
+        whole = True
         while not stop.is_set():
-            suspected = self.generations.suspected.wait(_EVERY_S)  # set at the stop too
-            if not stop.is_set():
-                self.check(whole=suspected)
+            try:
+                self.generations.open()
+                self.check(whole=whole)
+            except Unavailable as error:
+                _log.warning("index.unwatched", reason=error.message)
+            whole = self.generations.suspected.wait(_EVERY_S)  # set at the stop too
 
     def check(self, *, whole: bool) -> bool:
         """Compares the live index's files. False when it was given up."""

@@ -12,6 +12,7 @@ from services.kit.db.sql import Sql
 from services.kit.uow import Row, Value
 
 T = TypeVar("T")
+LOCK = "social"  # taken first by whoever reads mentions, alerts or series and writes them back as a whole
 
 
 def micros(at: datetime) -> int:

@@ -16,6 +16,7 @@ from services.social.domain import mention as mention_domain
 from services.social.store import alerts, mentions
 from services.social.store.alerts import Alert
 from services.social.store.mentions import TONES, Mention
+from services.social.store.rows import LOCK
 from services.social.usecases.episodes import change
 
 
@@ -49,6 +50,7 @@ def change_mention(database: Database, mention_id: str, act: MentionAct, person:
     """Applies an act. Raises `NotFound`, also for another brand's mention, and what the domain raises."""
 
     def write(uow: Uow) -> Mention:
+        uow.lock(LOCK)
         row = mentions.find_mentions(uow, [mention_id]).get(mention_id)
         if row is None or not visible(row, person):
             raise NotFound(f"There is no mention {mention_id}.")
@@ -96,6 +98,7 @@ def change_alert(database: Database, alert_id: str, act: AlertAct, person: Perso
     """Applies an act. Raises `NotFound`, `Conflict` with the present alert as detail, and what the domain raises."""
 
     def write(uow: Uow) -> Alert:
+        uow.lock(LOCK)
         row = alerts.find_alert(uow, alert_id)
         if row is None or not person.sees_brand(row.brand_id):
             raise NotFound(f"There is no alert {alert_id}.")

@@ -21,6 +21,7 @@ from services.social.store import alerts, config
 from services.social.store.alerts import Bin, Series
 from services.social.store.config import Watch
 from services.social.store.mentions import Mention
+from services.social.store.rows import LOCK
 from services.social.usecases.episodes import Episodes
 
 NEGATIVE = 1
@@ -76,6 +77,7 @@ class _Streams:
 
 def detect(uow: Uow, heard: Sequence[Heard], clock: Clock) -> None:
     """Lets the streams hear mentions, oldest first, and raises or grows the alerts that follow."""
+    uow.lock(LOCK)
     watches = {watch.id: watch for watch in config.list_watches(uow)}
     streams, episodes = _Streams(uow), Episodes(uow, clock)
     bins: dict[tuple[str, str, int], Bin] = {}
@@ -114,6 +116,7 @@ def under_way(reader: Reader) -> list[tuple[Series, Watch, float]]:
 
 def settle(uow: Uow, clock: Clock) -> None:
     """Lets the streams of episodes know how far their source was heard: an episode ends by its calm, known and not supposed."""
+    uow.lock(LOCK)
     streams, episodes = _Streams(uow), Episodes(uow, clock)
     for series, watch, heard_s in under_way(uow):
         key = (series.watch_id, series.source, series.tone)
@@ -126,6 +129,7 @@ def settle(uow: Uow, clock: Clock) -> None:
 
 def miss(uow: Uow, source: str, until_us: int) -> None:
     """Tells every stream of a kind of source that what was said until then can no longer be read."""
+    uow.lock(LOCK)
     streams = _Streams(uow)
     for series in alerts.list_series(uow):
         if series.source == source:

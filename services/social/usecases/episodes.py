@@ -22,7 +22,7 @@ from services.social.store import alerts, config, mentions
 from services.social.store.alerts import Alert
 from services.social.store.config import Notice, Watch
 from services.social.store.mentions import Mention
-from services.social.store.rows import micros
+from services.social.store.rows import LOCK, micros
 
 BACKGROUND_US = 14 * 86_400_000_000  # what was said in two weeks before is what is usual
 _BIN_US = int(FAST_BIN_S * 1e6)
@@ -205,6 +205,7 @@ def end_of_watch(uow: Uow, watch_id: str, clock: Clock) -> None:
 
 def unmute_due(uow: Uow, clock: Clock) -> None:
     """Ends the mutes whose time is over."""
+    uow.lock(LOCK)
     now = clock.now()
     for row in alerts.list_muted_out(uow, micros(now)):
         noun = alerts.noun(row)

@@ -22,7 +22,7 @@ from services.social.sources import Post
 from services.social.store import config, mentions
 from services.social.store.config import Gap, SourceRow
 from services.social.store.mentions import Mention
-from services.social.store.rows import micros
+from services.social.store.rows import LOCK, micros
 from services.social.usecases.detect import miss
 from services.social.usecases.watching import Compiled, Watching
 
@@ -183,6 +183,7 @@ class Ingest:
 
     def store(self, uow: Uow, work: _Storing) -> dict[str, str]:
         """Stores what is still new, in one transaction; returns what was known already, by external id."""
+        uow.lock(LOCK)
         source, now = work.source, work.now
         known = mentions.find_known(uow, source.id, [row.external_id for row in work.fresh])
         new = [row for row in work.fresh if row.external_id not in known]

@@ -29,7 +29,7 @@ _PLAIN = tuple(name for name in NAMES if name not in {*_REFORMED, "capabilities"
 _PLAIN_OF = attrgetter(*_PLAIN)
 _NEW = (*_PLAIN, *_REFORMED, "capabilities", "live", "open_key")
 
-_LOCK = Sql(f"UPDATE tickets SET version = version WHERE id IN (:ids...) RETURNING {COLUMNS}")  # noqa: S608 - fixed names
+_LOCK = Sql(f"SELECT {COLUMNS} FROM tickets WHERE id IN (:ids...) ORDER BY id FOR UPDATE")  # noqa: S608 - fixed names
 _GET = Sql(f"SELECT {COLUMNS} FROM tickets WHERE id IN (:ids...)")  # noqa: S608 - fixed names
 _BY_NUMBER = Sql("SELECT number, id FROM tickets WHERE number IN (:numbers...)")
 _BY_OPEN_KEY = Sql("SELECT id FROM tickets WHERE open_key = :open_key AND open_key <> ''")

@@ -292,6 +292,20 @@ def test_a_reader_too_slow_is_told_to_reload(stage: Any) -> None:
         kitlib.wait_until(lambda: "tkt_after" in stream.ids(), 5.0)
 
 
+def test_who_is_at_a_ticket_is_seen_by_every_process_of_the_desk(stage: Any) -> None:
+    _, (desk, other) = stage
+    here, there = desk.rig.desk.presence, other.rig.desk.presence
+    stream = Stream(other, other.sign_in("b@shop.example"))
+
+    with opened(stream):
+        kitlib.wait_until(lambda: stream.named("ready"), 2.0)
+        here.beat("tkt_one", SHOP, user_id="usr_b", name="Bruno", doing="writing")
+        kitlib.wait_until(lambda: [(seat.name, seat.doing) for seat in there.at("tkt_one")] == [("Bruno", "writing")])
+        kitlib.wait_until(lambda: stream.ids() == ["tkt_one"], 2.0)
+        there.leave("tkt_one", "usr_b")
+        kitlib.wait_until(lambda: here.at("tkt_one") == [])
+
+
 def test_presence_is_told_without_names_and_ends_with_the_heartbeat(stage: Any) -> None:
     _, (desk, _) = stage
     stream = Stream(desk, desk.sign_in("a@shop.example"))

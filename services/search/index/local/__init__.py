@@ -10,17 +10,18 @@ import contextlib
 import itertools
 import shutil
 import threading
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import tantivy
 
 from services.kit.errors import Unavailable
 from services.search.domain.document import Document
+from services.search.index.analysis import Analysis
+from services.search.index.compile import Compiler
 from services.search.index.local import schema as fields
-from services.search.index.local.analysis import Analysis
-from services.search.index.local.compile import Compiler
 from services.search.index.local.manifest import Manifest
+from services.search.index.local.queries import TantivyQueries
 from services.search.index.local.reading import Reading
 from services.search.index.local.typos import Spellings
 from services.search.index.local.writing import to_json
@@ -30,6 +31,36 @@ _HEAP_BYTES = 48_000_000
 _LEAST_FREE_BYTES = 16 * 1024 * 1024  # below this a failure to write is a full disk, not damage
 _AT_ONCE = 100  # made ready together, while the engine's own thread works on those before
 _ENDINGS = (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError)
+
+
+class LocalEngine:
+    """Generations as folders `generation-N` below `folder`. Another process has no part in them."""
+
+    schema = fields.VERSION
+    shared = False
+
+    def __init__(self, _url: str, folder: Path) -> None:
+        self._folder = folder
+
+    def path(self, number: int) -> Path:
+        """Where a generation lies."""
+        return self._folder / f"generation-{number}"
+
+    def existing(self) -> set[int]:
+        """The generations there are; foreign files are left alone."""
+        names = [path.name.removeprefix("generation-") for path in self._folder.glob("generation-*")]
+        return {int(name) for name in names if name.isdigit()}
+
+    def open(self, number: int, *, built: bool) -> LocalIndex:
+        """A generation; made anew where there is none, unless it was built. Raises `IndexDamaged`."""
+        path = self.path(number)
+        if built and not (path / "meta.json").exists():
+            raise IndexDamaged("The index is not there any more.")
+        return LocalIndex(path)
+
+    def discard(self, number: int) -> None:
+        """Removes a damaged or retired one; readers under way keep their files open."""
+        shutil.rmtree(self.path(number), ignore_errors=True)
 
 
 class LocalIndex:
@@ -55,12 +86,14 @@ class LocalIndex:
             self._index.reload()
         self._analysis = Analysis()
         self._spellings = Spellings(built, self._analysis, self._index.searcher)
-        self._compiler = Compiler(built, self._analysis, self._spellings)
+        self._queries = TantivyQueries(built, self._analysis)
+        self._compiler = Compiler(self._queries, self._spellings)
 
-    def write(self, documents: Iterable[Document], fresh: Container[str] = ()) -> None:
+    def write(self, documents: Iterable[Document], fresh: Container[str] = ()) -> Mapping[str, str]:
         """Puts documents in place of what their ids had; tombstones only take away. Seen after `commit`.
 
         Nothing is taken away for ids in `fresh`: each commit seeks what is to be taken away in every segment.
+        Refuses no document.
         """
         waiting = iter(documents)
         while part := list(itertools.islice(waiting, _AT_ONCE)):
@@ -71,6 +104,7 @@ class LocalIndex:
                         writer.delete_documents_by_term("id", id_)
                     if made is not None:
                         writer.add_json(made)
+        return {}
 
     def commit(self) -> None:
         """Makes what was written durable and visible."""
@@ -136,9 +170,11 @@ class LocalIndex:
             self._writer = None
         self.manifest.update()
 
-    def discard(self) -> None:
-        """Lets go of a damaged or retired index and removes its folder; readers under way keep their files open."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+    def promote(self) -> None:
+        """There is nobody else to be told."""
+
+    def ping(self) -> None:
+        """Its files are watched, not asked."""
 
     @contextlib.contextmanager
     def _engine_writes(self, act: str) -> Iterator[tantivy.IndexWriter]:
@@ -158,7 +194,7 @@ class LocalIndex:
     @contextlib.contextmanager
     def _reading(self) -> Iterator[Reading]:
         with _engine("searched"):
-            yield Reading(self._index.searcher(), self._compiler, self._analysis, self._spellings)
+            yield Reading(self._index.searcher(), self._queries, self._compiler, self._analysis, self._spellings)
 
 
 @contextlib.contextmanager

@@ -8,34 +8,41 @@ from typing import Any
 import tantivy
 
 from services.search.domain.document import Document
-from services.search.index.local.analysis import Analysis, Typos
-from services.search.index.local.compile import Compiler, Must, Query
-from services.search.index.local.snippets import Marker, marks_of
-from services.search.index.local.writing import kept, last_key, order_key
+from services.search.index.analysis import Analysis, Typos
+from services.search.index.compile import Compiler
+from services.search.index.derived import last_key, order_key
+from services.search.index.local.queries import Must, Query, TantivyQueries
+from services.search.index.local.writing import kept
+from services.search.index.pages import (
+    BY_DAY,
+    DEEPEST,
+    EXACT_TOTAL,
+    FACETS,
+    INNER,
+    MOST_VALUES,
+    counts_of,
+    days_of,
+    in_bins,
+)
+from services.search.index.snippets import Marker, marks_of
 from services.search.ports import Cursor, Found, Plan, Row
 
-EXACT_TOTAL = 10_000
-_DEEPEST = 10_000
-_INNER = 3
-_MOST_VALUES = 50
-_DAY_US = 86_400_000_000
-_BINS = (1, 7, 30, 91, 365)  # days
-_BY_DAY: dict[str, Any] = {
-    "at": {"histogram": {"field": "at", "interval": float(_DAY_US), "min_doc_count": 1}},
-    "newest": {"max": {"field": "at"}},
-}
-_MOST_BINS = 60
-_ANSWERED_FACETS = frozenset(
-    {"kind", "channel", "brand", "state", "tag", "agent", "team", "lang", "tone", "account", "flag"}
-)
 Hit = tuple[float, tantivy.DocAddress]
 
 
 class Reading:
     """Answers plans from one searcher."""
 
-    def __init__(self, searcher: tantivy.Searcher, compiler: Compiler, analysis: Analysis, typos: Typos) -> None:
-        self._searcher, self._compiler, self._analysis, self._typos = searcher, compiler, analysis, typos
+    def __init__(
+        self,
+        searcher: tantivy.Searcher,
+        queries: TantivyQueries,
+        compiler: Compiler[tantivy.Query],
+        analysis: Analysis,
+        typos: Typos,
+    ) -> None:
+        self._searcher, self._queries, self._compiler = searcher, queries, compiler
+        self._analysis, self._typos = analysis, typos
 
     def find(self, plan: Plan) -> Found:
         """One page with its facets."""
@@ -46,8 +53,8 @@ class Reading:
             rows, total, following = self._tickets(query, plan, marker, newest_us)
         else:
             rows, total, following = self._flat(query, plan, marker, newest_us)
-        bins, bin_us = _in_bins(days)
-        deep = following is not None and following.passed >= _DEEPEST and (plan.by_ticket or plan.sort == "best")
+        bins, bin_us = in_bins(days)
+        deep = following is not None and following.passed >= DEEPEST and (plan.by_ticket or plan.sort == "best")
         return Found(
             rows=tuple(rows),
             total=min(total, EXACT_TOTAL),
@@ -80,9 +87,7 @@ class Reading:
             hits, total = self._search(query, plan, plan.limit + 1, offset=passed)
         else:
             key = after.key
-            rest = self._compiler.order_range(None, key - 1) if plan.sort == "new" else (
-                self._compiler.order_range(key + 1, None)
-            )  # fmt: skip
+            rest = self._beyond(key, plan.sort)
             hits, left = self._search(Query.boolean_query([(Must, query), (Must, rest)]), plan, plan.limit + 1)
             total = passed + left
         page = hits[: plan.limit]
@@ -92,25 +97,29 @@ class Reading:
         key = order_key(rows[-1].document)
         return rows, total, Cursor(passed + len(page), key, self._top(query, plan, newest_us))
 
+    def _beyond(self, key: int, sort: str) -> tantivy.Query:
+        between = self._queries.between
+        return between("order", None, key - 1) if sort == "new" else between("order", key + 1, None)
+
     def _tickets(
         self, query: tantivy.Query, plan: Plan, marker: Marker, newest_us: int
     ) -> tuple[list[Row], int, Cursor | None]:
         passed = plan.after.passed if plan.after else 0
-        fetch = min(_DEEPEST, passed + plan.limit * 4 + 1)
+        fetch = min(DEEPEST, passed + plan.limit * 4 + 1)
         while True:
             hits, total = self._search(query, plan, fetch)
             seen, groups, end = self._group(hits, passed, plan.limit)
-            complete = end < len(hits) or len(hits) >= min(total, _DEEPEST)
+            complete = end < len(hits) or len(hits) >= min(total, DEEPEST)
             if complete:
                 break
-            fetch = min(_DEEPEST, fetch * 4)
+            fetch = min(DEEPEST, fetch * 4)
         del seen
         rows = [self._ticket_row(group, plan, marker) for group in groups]
         rows = self._with_more(query, rows)
         if end >= total or not rows:
             return rows, total, None
         if end >= len(hits):
-            end = _DEEPEST
+            end = DEEPEST
         return rows, total, Cursor(end, order_key(rows[-1].document), self._top(query, plan, newest_us))
 
     def _group(self, hits: list[Hit], passed: int, limit: int) -> tuple[set[int], list[list[Hit]], int]:
@@ -134,7 +143,7 @@ class Reading:
         return seen, groups, len(hits)
 
     def _ticket_row(self, group: list[Hit], plan: Plan, marker: Marker) -> Row:
-        inner = [self._row(hit, plan, marker) for hit in group[:_INNER]]
+        inner = [self._row(hit, plan, marker) for hit in group[:INNER]]
         first = inner[0]
         return Row(first.document, first.score, first.snippet_html, inner=tuple(inner))
 
@@ -143,7 +152,7 @@ class Reading:
         numbers = [row.document.number for row in rows if row.document.number]
         if not numbers:
             return rows
-        of_these = Query.term_set_query(self._compiler.schema, "number", numbers)
+        of_these = Query.term_set_query(self._queries.schema, "number", numbers)
         narrowed = Query.boolean_query([(Must, query), (Must, of_these)])
         wanted = {"t": {"terms": {"field": "number", "size": len(numbers)}}}
         counts = {int(bucket["key"]): int(bucket["doc_count"]) for bucket in self._buckets(narrowed, wanted, "t")}
@@ -175,29 +184,27 @@ class Reading:
 
     def _facets(self, query: tantivy.Query, plan: Plan) -> tuple[dict[str, list[tuple[str, int]]], dict[int, int], int]:
         """Counts of the values of each facet and of the days since 1970, and the newest moment; in one pass."""
-        wanted = [name for name in plan.facets if name in _ANSWERED_FACETS]
+        wanted = [name for name in plan.facets if name in FACETS]
         chosen = {filter_.field for filter_ in plan.chosen}
         found: dict[str, list[tuple[str, int]]] = {}
         days: dict[int, int] = {}
         newest_us = 0
         together = {name: _terms(name) for name in wanted if name not in chosen}
         if together or "at" in plan.facets:
-            answer = self._searcher.aggregate(query, together | (_BY_DAY if "at" in plan.facets else {}))
-            found.update({name: _counts(answer, name) for name in together})
+            answer = self._searcher.aggregate(query, together | (dict(BY_DAY) if "at" in plan.facets else {}))
+            found.update({name: counts_of(answer[name]["buckets"]) for name in together})
             if "at" in plan.facets:
-                newest_us = int(answer["newest"]["value"] or 0)
-                days = {int(one["key"]) // _DAY_US: int(one["doc_count"]) for one in answer["at"]["buckets"]}
-                days.pop(0, None)  # what has no time
+                days, newest_us = days_of(answer)
         for name in wanted:
             if name in chosen:  # several values are OR: the others' counts are those without this choice
                 answer = self._searcher.aggregate(self._compiler.plan(plan, without=name), {name: _terms(name)})
-                found[name] = _counts(answer, name)
+                found[name] = counts_of(answer[name]["buckets"])
         return {name: found[name] for name in wanted}, days, newest_us
 
     def values(self, query: tantivy.Query, name: str, limit: int) -> list[tuple[str, int]]:
         """The commonest values of an exact field."""
         answer = self._searcher.aggregate(query, {name: {"terms": {"field": name, "size": limit}}})
-        return _counts(answer, name)
+        return counts_of(answer[name]["buckets"])
 
     def _buckets(self, query: tantivy.Query, wanted: dict[str, Any], name: str) -> list[dict[str, Any]]:
         answer = self._searcher.aggregate(query, wanted)
@@ -208,7 +215,9 @@ class Reading:
         """Documents by id."""
         if not ids:
             return []
-        hits = self._searcher.search(self._compiler.ids(ids), len(ids), count=False).hits
+        hits = self._searcher.search(
+            Query.term_set_query(self._queries.schema, "id", list(ids)), len(ids), count=False
+        ).hits
         return [kept(self._searcher, address) for _, address in hits]
 
 
@@ -217,23 +226,5 @@ def counted(result: tantivy.SearchResult) -> int:
     return int(getattr(result, "count"))  # noqa: B009 (as above)
 
 
-def _in_bins(days: dict[int, int]) -> tuple[list[tuple[int, int]], int]:
-    """Counts over time, in about 60 bins of days, weeks, months or years at most, and how long a bin is."""
-    if not days:
-        return [], 0
-    span = max(days) - min(days)
-    width = next((width for width in _BINS if span / width <= _MOST_BINS), 0)
-    width = width or _BINS[-1] * int(span / _BINS[-1] / _MOST_BINS + 1)
-    bins: dict[int, int] = {}
-    for day in sorted(days):
-        start = day - day % width
-        bins[start] = bins.get(start, 0) + days[day]
-    return [(start * _DAY_US, count) for start, count in bins.items()], width * _DAY_US
-
-
 def _terms(name: str) -> dict[str, Any]:
-    return {"terms": {"field": name, "size": _MOST_VALUES}}
-
-
-def _counts(answer: dict[str, Any], name: str) -> list[tuple[str, int]]:
-    return [(str(bucket["key"]), int(bucket["doc_count"])) for bucket in answer[name]["buckets"] if bucket["key"]]
+    return {"terms": {"field": name, "size": MOST_VALUES}}

@@ -10,10 +10,9 @@ from __future__ import annotations
 import tantivy
 
 from services.search.domain.words import LANGUAGES
+from services.search.index.analysis import analyzer
 
 VERSION = 2  # of the schema: an index with another is built anew
-_STEMMERS = {"it": "Italian", "en": "English", "de": "German", "fr": "French", "es": "Spanish", "pt": "Portuguese"}
-_LONGEST_TOKEN = 64
 _COUNTED = (
     "kind", "channel", "state", "agent", "team", "lang", "tone", "brand", "account", "tag", "flag", "author_id",
 )  # fmt: skip
@@ -43,16 +42,3 @@ def register_tokenizers(index: tantivy.Index) -> None:
     """To be done each time an index is opened."""
     index.register_tokenizer("folded", analyzer(""))
     index.register_tokenizer("stems", tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build())
-
-
-def analyzer(language: str) -> tantivy.TextAnalyzer:
-    """Folded words, stemmed in a language if one is given. Accents are folded before stemming."""
-    builder = (
-        tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
-        .filter(tantivy.Filter.remove_long(_LONGEST_TOKEN))
-        .filter(tantivy.Filter.lowercase())
-        .filter(tantivy.Filter.ascii_fold())
-    )
-    if language:
-        builder = builder.filter(tantivy.Filter.stemmer(_STEMMERS[language]))
-    return builder.build()

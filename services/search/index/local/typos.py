@@ -13,15 +13,13 @@ from collections.abc import Callable, Iterable
 import tantivy
 
 from services.search.domain import words
-from services.search.index.local.analysis import Analysis, Variant
+from services.search.index.analysis import Analysis, Variant
+from services.search.index.local.queries import Must, MustNot, Query, Should
 from services.search.index.local.writing import kept
+from services.search.index.spelling import MOST_SEEDS, plausible, variants
 
-Query = tantivy.Query
-Must, Should, MustNot = tantivy.Occur.Must, tantivy.Occur.Should, tantivy.Occur.MustNot
-_ROUNDS, _FETCHED, _MOST_FOUND, _MOST_SEEDS, _MOST_KEPT = 6, 12, 24, 4, 12
-_IN_USE, _MOST_CORRECTIONS = 2, 3
+_ROUNDS, _FETCHED, _MOST_FOUND = 6, 12, 24
 _REMEMBERED, _STALE_S = 1000, 0.3
-_RARE = 0.2  # a spelling at most this common beside the word sought is taken for a typo of it
 
 
 class Spellings:
@@ -49,7 +47,6 @@ class Spellings:
     def _find(self, word: str) -> list[Variant]:
         searcher = self._searcher()
         own = searcher.doc_freq("words", word)
-        stems = self._analysis.stem_set(word)
         seeds = [word, *self._inflected(searcher, word)]
         found: dict[str, int] = {}
         excluded = set(seeds)
@@ -59,25 +56,11 @@ class Spellings:
                 break
             for other in fresh:
                 excluded.add(other)
-                if _plausible(word, other):
+                if plausible(word, other):
                     found[other] = searcher.doc_freq("words", other)
             if len(found) >= _MOST_FOUND:
                 break
-        corrections = self._corrections(word, own, found)
-        corrected = {variant.text for variant in corrections}
-        rare = [
-            Variant(text, count, is_correction=False)
-            for text, count in found.items()
-            if text not in corrected and count <= max(1, own * _RARE) and not stems & self._analysis.stem_set(text)
-        ]
-        return corrections + sorted(rare, key=lambda variant: -variant.count)[:_MOST_KEPT]
-
-    def _corrections(self, word: str, own: int, found: dict[str, int]) -> list[Variant]:
-        """The commoner words a seldom one may stand for, nearest first; a word in use is not itself a typo."""
-        if own > _IN_USE:
-            return []
-        commoner = [(words.distance(word, text, 2), -count, text) for text, count in found.items() if count > own * 2]
-        return [Variant(text, -count, is_correction=True) for _, count, text in sorted(commoner)[:_MOST_CORRECTIONS]]
+        return variants(word, own, found, self._analysis)
 
     def _inflected(self, searcher: tantivy.Searcher, word: str) -> list[str]:
         """Other forms of the word in use, whose misspellings count as its own."""
@@ -93,7 +76,7 @@ class Spellings:
         for found in self._words_of(searcher, query):
             if found not in forms and found != word and self._analysis.stem_set(found) & set(stems.values()):
                 forms.append(found)
-            if len(forms) >= _MOST_SEEDS:
+            if len(forms) >= MOST_SEEDS:
                 break
         return forms
 
@@ -122,8 +105,3 @@ class Spellings:
         for _, address in searcher.search(query, _FETCHED, count=False).hits:
             document = kept(searcher, address)
             yield from dict.fromkeys(words.split(f"{document.title}\n{document.text}"))
-
-
-def _plausible(word: str, other: str) -> bool:
-    """People seldom miss the first letter, but they swap it with the second."""
-    return other[:1] == word[:1] or other[:2] == word[1::-1]

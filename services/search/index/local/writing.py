@@ -6,7 +6,6 @@ field by field does.
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import fields
 from operator import attrgetter
 from typing import Any, get_type_hints
@@ -14,15 +13,13 @@ from typing import Any, get_type_hints
 import msgspec
 import tantivy
 
-from services.search.domain import codes
-from services.search.domain.document import OF_A_TICKET, TICKET, Document
+from services.search.domain.document import Document
 from services.search.domain.words import LANGUAGES, composed
-from services.search.index.local.analysis import Analysis, whole_text
+from services.search.index.analysis import Analysis, whole_text
+from services.search.index.derived import author_of, codes_of, flags_of, order_key, title_of
 from services.search.ports import IndexDamaged
 
-_UNSOLVED = frozenset({"new", "open", "waiting"})
 _FIELD_OF = {language: f"text_{language}" for language in LANGUAGES}
-_FROM_US = frozenset({"out", "internal"})
 
 # Kept as a list of values: the names of so many fields would be as long as most documents.
 _NAMES = tuple(field.name for field in fields(Document))
@@ -96,16 +93,16 @@ def to_json(document: Document, analysis: Analysis) -> str:
         document.account_id,
         document.direction,
         document.customer_id,
-        document.author_id if document.direction in _FROM_US else "",
+        author_of(document),
         document.opened_us,
         document.solved_us,
         document.due_us,
         document.number,
         document.brand_ids,
         document.tags,
-        _flags(document),
-        _codes(document, whole, runs, analysis.telling(runs)),
-        title or (composed(document.subject) if document.kind in OF_A_TICKET else ""),
+        flags_of(document),
+        codes_of(document, whole, runs, analysis.telling(runs)),
+        title_of(document, title),
         composed(document.sender),
         document.recipients and composed(document.recipients),
         document.files and composed(document.files),
@@ -114,34 +111,6 @@ def to_json(document: Document, analysis: Analysis) -> str:
     for language, stems in zip(languages, analysis.stemmed(languages, runs), strict=True):
         setattr(made, _FIELD_OF[language], stems)
     return _ENCODER.encode(made).decode()
-
-
-def order_key(document: Document) -> int:
-    """Newest-first order that is the same for ever: microseconds, then ten bits of the id."""
-    return (max(document.occurred_us, 0) << 10) | (zlib.crc32(document.id.encode()) & 1023)
-
-
-def last_key(moment_us: int) -> int:
-    """The greatest key of a moment."""
-    return (moment_us << 10) | 1023
-
-
-def _flags(document: Document) -> tuple[str, ...]:
-    flags = document.flags
-    if document.order:
-        flags = (*flags, "order")
-    if not document.agent and document.state in _UNSOLVED:
-        flags = (*flags, "unassigned")
-    return flags
-
-
-def _codes(document: Document, whole: str, runs: list[str], telling: list[str]) -> tuple[str, ...]:
-    found = codes.extract(whole, runs, telling) if telling else []
-    for code in (*document.codes, document.order) if document.kind == TICKET else document.codes:
-        found.extend(codes.forms(code))
-        if code.startswith("+") and (phone := codes.phone_form(code)):
-            found.append(phone)
-    return tuple(found)
 
 
 def kept(searcher: tantivy.Searcher, address: tantivy.DocAddress) -> Document:

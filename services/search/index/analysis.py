@@ -1,4 +1,7 @@
-"""Stems and languages, remembered: texts are made of few different words. And how typos are given to the compiler."""
+"""Stems and languages, remembered: texts are made of few different words. And how typos are given to the compiler.
+
+The stems are Snowball's, made by tantivy whatever the engine; Elasticsearch makes the same ones of its own.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Generic, Protocol, TypeVar
 
+import tantivy
+
 from services.search.domain import codes, words
 from services.search.domain.document import CUSTOMER, Document
 from services.search.domain.words import LANGUAGES
-from services.search.index.local.schema import analyzer
 
 _REMEMBERED = 20_000  # words of each kind; 3 MB when full
 _LONGEST = 32  # characters of what is remembered; no language's words are longer often
 _SHORT = 400  # characters: a short text whose language is not known is stemmed in all
 _VOTERS = 100  # runs without blanks that are asked for the language of their text
+_LONGEST_TOKEN = 64
+_STEMMERS = {"it": "Italian", "en": "English", "de": "German", "fr": "French", "es": "Spanish", "pt": "Portuguese"}
 _DIGIT = re.compile(r"\d")
 Known = TypeVar("Known")
 
@@ -84,10 +90,6 @@ class Analysis:
         """All stems of a word."""
         return frozenset(stem for _, stem in self.stems(word))
 
-    def kept_stems(self, word: str) -> list[tuple[str, str]]:
-        """The stems by which a folded word can be sought: none when it holds a digit and so has no other forms."""
-        return [] if _DIGIT.search(word) else self.stems(word)
-
     def stemmed(self, languages: Sequence[str], runs: Sequence[str]) -> list[str]:
         """The stems of a text split at its blanks, as the index keeps them: words with a digit are left out."""
         if len(languages) > 1:  # what is not remembered is looked at once
@@ -120,6 +122,19 @@ class Analysis:
         if guess:
             return (guess,)
         return LANGUAGES if length <= _SHORT else ("it", "en")
+
+
+def analyzer(language: str) -> tantivy.TextAnalyzer:
+    """Folded words, stemmed in a language if one is given. Accents are folded before stemming."""
+    builder = (
+        tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
+        .filter(tantivy.Filter.remove_long(_LONGEST_TOKEN))
+        .filter(tantivy.Filter.lowercase())
+        .filter(tantivy.Filter.ascii_fold())
+    )
+    if language:
+        builder = builder.filter(tantivy.Filter.stemmer(_STEMMERS[language]))
+    return builder.build()
 
 
 def _votes_of(run: str) -> tuple[str, ...]:

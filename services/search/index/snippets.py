@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from services.search.domain import codes, words
 from services.search.domain.document import Document
 from services.search.domain.query import And, Near, Node, Or, Phrase, Prefix, Scoped, Word
-from services.search.index.local.analysis import Analysis, Typos, whole_text
+from services.search.index.analysis import Analysis, Typos, whole_text
 
 _LENGTH = 220
 _FIRST_LOOK = 16_000  # characters marked before looking further
