@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from services.intake.store import deliveries
+from services.intake.store import deliveries, inbound
 from tests.kitlib import make_database
 
 
@@ -28,3 +28,11 @@ def test_deliveries_on_their_way_are_found_by_their_index(connection: sqlite3.Co
     plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", given)]
 
     assert plan[0] == "SCAN deliveries USING INDEX deliveries_lane"
+
+
+def test_contacts_are_known_without_reading_all_events(connection: sqlite3.Connection) -> None:
+    statement = inbound._KNOWN_CONTACTS.sqlite
+
+    plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", {"ids": "[]"})]
+
+    assert not [step for step in plan if step.startswith("SCAN inbound")]
