@@ -82,7 +82,7 @@ class Application:
             self.metrics = CollectorRegistry()
             for collector in (ProcessCollector, PlatformCollector, GCCollector):
                 collector(registry=self.metrics)
-            self.keys = Keys.open(Path(settings.key_file) if settings.key_file else settings.data / "key")
+            self.keys = Keys.open(settings.key_path)
             self.wakes = Wakes()
             self.databases: dict[str, Database] = {name: self._open_database(name) for name in self._names}
             self.bus: Log = load("bus", settings.bus).open(settings.bus, databases=self.databases, wakes=self.wakes)
