@@ -26,8 +26,8 @@ from benchmarks.report import Row
 from benchmarks.texts import words
 from services.search.domain.document import KINDS
 from services.search.domain.query import Reader, parse
-from services.search.index.local import schema as fields
 from services.search.index.analysis import Analysis, analyzer
+from services.search.index.local import schema as fields
 from services.search.index.local.typos import Spellings
 from services.search.index.local.writing import kept
 from services.search.ports import Plan, Scope
