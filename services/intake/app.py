@@ -136,6 +136,7 @@ def _workers(
             directory=directory,
             lease=lease,
             outcomes=outcomes,
+            tracer=parts.tracer,
         )
         for number in range(SENDERS)
     ]

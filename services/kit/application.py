@@ -42,6 +42,7 @@ from services.kit.rpc.local import LocalServer
 from services.kit.runner import FolderLock, Runner
 from services.kit.secrets import Keys, SecretBox
 from services.kit.spool import Spool
+from services.kit.trace import open_tracer
 from services.kit.uow import Database
 from services.kit.wakes import Wakes
 
@@ -85,12 +86,14 @@ class Application:
                 collector(registry=self.metrics)
             self.keys = Keys.open(settings.key_path)
             self.wakes = Wakes()
+            self.tracer = open_tracer(settings.traces, self.instance)
             self.databases: dict[str, Database] = {name: self._open_database(name) for name in self._names}
             self.bus: Log = load("bus", settings.bus).open(settings.bus, databases=self.databases, wakes=self.wakes)
             calls = call_counter(self.metrics)
             self._consume_metrics = ConsumeMetrics(self.metrics)
             self._guards = {
-                name: Guard(service=name, keys=self.keys, clock=self.clock, calls=calls) for name in SERVICES
+                name: Guard(service=name, keys=self.keys, clock=self.clock, calls=calls, tracer=self.tracer)
+                for name in SERVICES
             }
             self._calls = load("rpc", settings.rpc)(settings)
             self.servers = {name: LocalServer(self._guards[name]) for name in self._names}
@@ -133,7 +136,9 @@ class Application:
     def watch(self, *, http: HostPort | None = None) -> None:
         """Answers health and metrics from now on, not ready yet: a server that is away must not look like a dead process."""
         checks = [Check("start", self._check_started)]
-        self._dispatcher = Dispatcher((), checks=checks, metrics=self.metrics, metrics_from=self.settings.metrics_from)
+        self._dispatcher = Dispatcher(
+            (), checks=checks, metrics=self.metrics, metrics_from=self.settings.metrics_from, tracer=self.tracer
+        )
         self._http = HttpServer(self._dispatcher, http or self.settings.http, trust_proxy=self.settings.trust_proxy)
         self._http.start()
 
@@ -178,6 +183,7 @@ class Application:
             instance=self.instance,
             leases=Leases(database),
             egress=self.egress,
+            tracer=self.tracer,
         )
 
     def add(self, service: Service) -> Service:
@@ -187,7 +193,13 @@ class Application:
             self._put_apart(service)
         self.consumers[service.name] = [
             Consumer(
-                one, service.database, self.bus, clock=self.clock, metrics=self._consume_metrics, service=service.name
+                one,
+                service.database,
+                self.bus,
+                clock=self.clock,
+                metrics=self._consume_metrics,
+                tracer=self.tracer,
+                service=service.name,
             )
             for one in service.consumers
         ]
@@ -264,7 +276,7 @@ class Application:
         for database in owned.values():
             workers += database.workers(self.wakes.notify)
         workers += self.bus.workers(
-            Duties(owned, self.wakes, self.clock, self.instance, retention, self.metrics, self._groups())
+            Duties(owned, self.wakes, self.clock, self.instance, retention, self.metrics, self.tracer, self._groups())
         )
         workers += self._apart  # last: what a wrong setting stops has then stopped the start
         self._runner = Runner(list(self.services.values()), workers)
@@ -303,6 +315,8 @@ class Application:
             database.close()
         self.bus.close()
         self.egress.close()
+        if self.tracer is not None:
+            self.tracer.close()
         self._lock.release()
 
     def __enter__(self) -> Self:

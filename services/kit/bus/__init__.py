@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from services.kit.app import Worker
     from services.kit.clock import Clock
+    from services.kit.trace import Tracer
     from services.kit.uow import Database, Uow
     from services.kit.wakes import Wakes
 
@@ -100,6 +101,7 @@ class Duties:
     holder: str  # of leases: this process
     retention: timedelta
     metrics: CollectorRegistry | None = None
+    tracer: Tracer | None = None
     groups: Collection[tuple[str, str]] = ()  # (group, topic) declared by the services of this process
 
 

@@ -162,6 +162,7 @@ class KafkaLog:
                 wakes=duties.wakes,
                 clock=duties.clock,
                 metrics=metrics,
+                tracer=duties.tracer,
             )
             for service, database in duties.databases.items()
         ]

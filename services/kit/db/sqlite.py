@@ -18,7 +18,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from services.kit import log
+from services.kit import log, trace
 from services.kit.clock import Clock, SystemClock
 from services.kit.db import guard
 from services.kit.db.migrate import folder_of, head_of, migrate_sqlite, revision_of
@@ -101,7 +101,8 @@ class SqliteDatabase:
         guard.refuse_inside_uow("A write")
         if threading.current_thread() is self._thread:
             raise Internal(f"A write waits on the writer of {self.service} itself: a future's callback must not write.")
-        return self.submit(function, lane=lane).result()
+        with trace.span("write", service=self.service):
+            return self.submit(function, lane=lane).result()
 
     def submit(self, function: Callable[[Uow], T], *, lane: Lane = Lane.PEOPLE) -> Future[T]:
         """As `write`, at once; the future resolves only after the commit. Raises `Unavailable` when too much waits."""
@@ -109,11 +110,9 @@ class SqliteDatabase:
         return self._put(Job(function, lane, time.monotonic()))
 
     def _put(self, job: Job) -> Future[Any]:
-        queue, limit = (
-            (self._people, self._limits.waiting_jobs)
-            if job.lane is Lane.PEOPLE
-            else (self._bulk, self._limits.waiting_bulk)
-        )
+        people = job.lane is Lane.PEOPLE
+        queue = self._people if people else self._bulk
+        limit = self._limits.waiting_jobs if people else self._limits.waiting_bulk
         with self._turn:
             if self._closing:
                 raise Unavailable(f"The database {self.service} is closed.")
@@ -135,9 +134,9 @@ class SqliteDatabase:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             migrate_sqlite(self.path, self._migrations)
-        except (OSError, sqlite3.Error) as error:
-            if isinstance(error, OSError):
-                raise Unavailable(f"{self.path} cannot be written: {error.strerror}.") from error
+        except OSError as error:
+            raise Unavailable(f"{self.path} cannot be written: {error.strerror}.") from error
+        except sqlite3.Error as error:
             raise translated(error, self.service) from error
 
     def ping(self) -> None:
@@ -317,7 +316,7 @@ class SqliteDatabase:
         if saved:
             self._connection.execute("SAVEPOINT job")
         begun = time.thread_time()
-        result = job.function(self._uow)
+        result = job.run(self._uow)
         self._hold_to_budget(job, time.thread_time() - begun)
         self._uow.keep()
         if saved:
