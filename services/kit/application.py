@@ -18,8 +18,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client import GCCollector, PlatformCollector, ProcessCollector
 
+from ascolto.common.v1.envelope_pb2 import Empty
+from ascolto.common.v1.operations_pb2_grpc import OperationsStub
 from services.kit import log
 from services.kit.apart import Apart
 from services.kit.app import Check, Service, Worker
@@ -32,11 +34,12 @@ from services.kit.consume_metrics import ConsumeMetrics
 from services.kit.control import Command, ControlServer
 from services.kit.egress import Egress
 from services.kit.errors import RateLimited, Unavailable
+from services.kit.figures import ProcessFigures, Registry, ServiceFigures
 from services.kit.http import Dispatcher, HttpServer
 from services.kit.leases import Leases
 from services.kit.operations import OperationsServicer
 from services.kit.prune import InboxPruner, PruneWorker
-from services.kit.rpc import network
+from services.kit.rpc import Caller, network
 from services.kit.rpc.guard import Guard, call_counter
 from services.kit.rpc.local import LocalServer
 from services.kit.runner import FolderLock, Runner
@@ -45,6 +48,7 @@ from services.kit.spool import Spool
 from services.kit.trace import open_tracer
 from services.kit.uow import Database
 from services.kit.wakes import Wakes
+from services.kit.watched import Watched
 
 if TYPE_CHECKING:
     import grpc
@@ -55,6 +59,7 @@ _ARENA_MAX = -8  # M_ARENA_MAX of malloc.h
 _NEW_OBJECTS = 50_000  # between two looks for cycles: a batch of 200 contacts makes about as many, none in a cycle
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 10.0
 _LEAST_FREE_BYTES = 64 * 1024 * 1024
+_FIGURES_S = 2.0
 
 
 class Application:
@@ -81,7 +86,7 @@ class Application:
         self._lock = FolderLock(self.folder / alone, wait_s=lock_wait_s)
         self._apart: list[Apart] = []
         try:
-            self.metrics = CollectorRegistry()
+            self.metrics = Registry()
             for collector in (ProcessCollector, PlatformCollector, GCCollector):
                 collector(registry=self.metrics)
             self.keys = Keys.open(settings.key_path)
@@ -108,6 +113,8 @@ class Application:
             raise
         self.services: dict[str, Service] = {}
         self.consumers: dict[str, list[Consumer]] = {}
+        self.watched: dict[str, Watched] = {}
+        self.metrics.register(ServiceFigures(self.watched))
         self._listening: list[grpc.Server] = []
         self._runner: Runner | None = None
         self._http: HttpServer | None = None
@@ -136,6 +143,9 @@ class Application:
     def watch(self, *, http: HostPort | None = None) -> None:
         """Answers health and metrics from now on, not ready yet: a server that is away must not look like a dead process."""
         checks = [Check("start", self._check_started)]
+        self.metrics.register(
+            ProcessFigures(self.checks, lambda: self._runner.loops if self._runner else (), self.folder)
+        )
         self._dispatcher = Dispatcher(
             (), checks=checks, metrics=self.metrics, metrics_from=self.settings.metrics_from, tracer=self.tracer
         )
@@ -203,6 +213,8 @@ class Application:
             )
             for one in service.consumers
         ]
+        if not service.process:
+            self.watched[service.name] = Watched(service, self.consumers[service.name], self.bus, self.clock)
         self._register(service.name, self.servers[service.name])
         self._calls.serve(self._guards[service.name], partial(self._register, service.name))
         return service
@@ -211,7 +223,8 @@ class Application:
         service = self.services[name]
         for register in service.rpc:
             register(server)
-        OperationsServicer.register(server, service, self.consumers[name], self.folder, self.clock)
+        watched = self.watched.get(name) or Watched(service, (), self.bus, self.clock)
+        OperationsServicer(watched, self.folder, self.instance, self.metrics).register(server)
 
     def listen(self, name: str, address: network.Address) -> None:
         """Answers the calls of one service over the network too."""
@@ -228,7 +241,12 @@ class Application:
         self.channels[service.name] = apart.connect()
         self.wakes.listeners.append(lambda _topics: apart.wake())
         ProcessCollector(namespace=f"ascolto_{service.name}", pid=apart.pid, registry=self.metrics)
+        self.metrics.beside.append(partial(self._figures_of, service.name))
         self._apart.append(apart)
+
+    def _figures_of(self, name: str) -> str:
+        caller = Caller(service="kit", keys=self.keys, clock=self.clock)
+        return caller.invoke(OperationsStub(self.channels[name]).Figures, Empty(), timeout_s=_FIGURES_S).text
 
     def checks(self) -> list[Check]:
         """Everything readiness rests on."""

@@ -47,6 +47,7 @@ class Lag:
     end: int
     age_s: float
     paused: str
+    known: bool = True  # false: the log or the database is away, `paused` says which
 
 
 _Move = tuple[Place, int, int]  # where, from which offset, to which
@@ -255,5 +256,5 @@ class Consumer:
         try:
             found = self._positions.backlog(topic, self._clock.now())
         except _UNKNOWN as error:
-            return [Lag(group, topic, 0, 0, 0.0, reason_of(error)[1])]
+            return [Lag(group, topic, 0, 0, 0.0, reason_of(error)[1], known=False)]
         return [Lag(group, topic, found.position, found.end, found.age_s, self._paused)]

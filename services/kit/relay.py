@@ -91,6 +91,12 @@ class RelayMetrics:
         self._age = Gauge(
             "ascolto_kit_outbox_oldest_seconds", "Age of the oldest of them.", ("service",), registry=registry
         )
+        self._active = Gauge(
+            "ascolto_kit_relay_active",
+            "1: this process moves the outbox; one of all does.",
+            ("service",),
+            registry=registry,
+        )
         self._published = Counter(
             "ascolto_kit_published_records", "Events handed to the log.", ("service",), registry=registry
         )
@@ -98,6 +104,7 @@ class RelayMetrics:
     def watch(self, relay: Relay) -> None:
         """Asks the outbox at each scrape."""
         self._waiting.labels(relay.service).set_function(lambda: _or_unknown(relay.waiting))
+        self._active.labels(relay.service).set_function(lambda: float(relay.active))
         self._age.labels(relay.service).set_function(lambda: _or_unknown(relay.oldest_s))
 
     def published(self, service: str, count: int) -> None:
@@ -258,6 +265,11 @@ class Relay:
         if not self.paused:
             self._events.warning("relay.paused", reason=sentence)
         self.paused = sentence
+
+    @property
+    def active(self) -> bool:
+        """Whether it has the lease."""
+        return self._lease is not None
 
     def waiting(self) -> int:
         """How many events are not in the log yet."""

@@ -108,6 +108,8 @@ class Duties:
 class Log(Protocol):
     """Reads topics in order. Writing happens in `Uow.emit` alone."""
 
+    relayed: bool  # whether events wait in outboxes until a relay has moved them here
+
     def bounds(self, topic: str) -> dict[Part, Bounds]:
         """The parts of a topic and what each holds. The local log has one, 0. Raises `Unavailable`."""
         ...

@@ -36,6 +36,8 @@ _LOOK_MS = 100
 class KafkaLog:
     """All topics of one cluster. Making one connects to nothing."""
 
+    relayed = True
+
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._events = log.logger("kafka")

@@ -31,7 +31,7 @@ from services.kit.db.postgres_pool import Limits, Pool, Watch, conninfo
 from services.kit.db.postgres_uow import PostgresReader, PostgresUow, Statements
 from services.kit.db.postgres_wake import Ear, Waker, listen
 from services.kit.errors import Internal, Unavailable
-from services.kit.uow import Lane, Reader, Uow
+from services.kit.uow import Lane, PoolUse, Reader, Uow
 
 if TYPE_CHECKING:
     from services.kit.app import Worker
@@ -169,6 +169,10 @@ class PostgresDatabase:
     def workers(self, notify: Callable[[frozenset[str]], None]) -> list[Worker]:
         """The one that hears other processes' commits."""
         return [Ear(self._info, self.service, notify)]
+
+    def pools(self) -> list[PoolUse]:
+        """Connections that write and that read."""
+        return [self._writers.use("writers"), self._readers.use("readers")]
 
     def close(self) -> None:
         """Finishes what waits, then closes."""

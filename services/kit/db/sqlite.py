@@ -27,7 +27,7 @@ from services.kit.db.sqlite_limits import Limits
 from services.kit.db.sqlite_readers import Readers
 from services.kit.db.sqlite_uow import Job, SqliteUow
 from services.kit.errors import Internal, Unavailable
-from services.kit.uow import Lane, Reader, Uow
+from services.kit.uow import Lane, PoolUse, Reader, Uow
 
 if TYPE_CHECKING:
     from services.kit.app import Worker
@@ -72,9 +72,7 @@ class SqliteDatabase:
         self._uow: SqliteUow
         self._connection: sqlite3.Connection
         self._wal, self._look_at = path.with_name(f"{path.name}-wal"), 0.0
-        self._dirty = False
-        self._careful = 0
-        self.commits = 0
+        self._dirty, self._careful, self.commits = False, 0, 0
         self.slowest_s: dict[str, float] = {}  # CPU seconds of the slowest run of each function over `warn_s`
 
     @classmethod
@@ -145,6 +143,10 @@ class SqliteDatabase:
             self.submit(_touch).result(timeout=self._limits.busy_s + 1)
         except TimeoutError as error:
             raise Unavailable(f"The database {self.service} does not answer in time.") from error
+
+    def pools(self) -> list[PoolUse]:
+        """The one writer, and who waits for it."""
+        return [PoolUse("writers", 1, int(not self._people), len(self._people) + len(self._bulk))]
 
     def close(self) -> None:
         """Finishes what waits, then closes."""
@@ -243,12 +245,11 @@ class SqliteDatabase:
             return self._pick(bulk_waited=bulk_waited)
 
     def _pick(self, *, bulk_waited: bool) -> Job | None:
-        if self._bulk and (not self._people or self._impatient(bulk_waited=bulk_waited)):
-            return self._bulk.popleft()
+        if self._bulk:
+            impatient = not bulk_waited and time.monotonic() - self._bulk[0].born > self._limits.bulk_patience_s
+            if impatient or not self._people:
+                return self._bulk.popleft()
         return self._people.popleft() if self._people else None
-
-    def _impatient(self, *, bulk_waited: bool) -> bool:
-        return not bulk_waited and time.monotonic() - self._bulk[0].born > self._limits.bulk_patience_s
 
     def _commit_group(self, job: Job) -> None:
         """Runs what waits in one transaction and tells each its fate after the commit."""
