@@ -6,10 +6,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
+
 from services import __main__ as product
 from services.kit.application import Application
 from services.kit.config import Settings
 from services.kit.relay import RelayMetrics
+from tests.faults.installation import Installation
+from tests.kitlib import wait_until
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
 _ROW = re.compile(r"^\| `([a-z_]+)` \| (\w+) \| ([^|]*) \| ([^|]+) \|$", re.MULTILINE)
@@ -42,3 +46,14 @@ def test_every_figure_is_documented_and_every_documented_one_exists(tmp_path: Pa
         found = {name: of for name, of in provided(app) if not name.startswith("python_")}
 
     assert found == documented()
+
+
+def test_the_page_of_the_one_process_shows_what_search_s_process_counted(running: Installation) -> None:
+    def page() -> str:
+        return httpx.get(f"{running.product.url}/metrics", timeout=20).text
+
+    wait_until(lambda: 'ascolto_rpc_calls_total{method="Status",outcome="ok",service="search"}' in page(), 30)
+
+    shown = page()
+    assert 'ascolto_kit_pool_size{pool="writers",service="search"}' in shown
+    assert shown.count("# TYPE ascolto_rpc_calls_total ") == 1
