@@ -12,7 +12,7 @@ import shutil
 import socket
 import sys
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -247,6 +247,12 @@ class Application:
     def _figures_of(self, name: str) -> str:
         caller = Caller(service="kit", keys=self.keys, clock=self.clock)
         return caller.invoke(OperationsStub(self.channels[name]).Figures, Empty(), timeout_s=_FIGURES_S).text
+
+    def peers(self) -> Iterator[tuple[str, str, grpc.Channel]]:
+        """Service, address and a fresh channel of each instance that the settings name; the caller closes it."""
+        for name in SERVICES:
+            for where, channel in self._calls.instances(name):
+                yield name, where, channel
 
     def checks(self) -> list[Check]:
         """Everything readiness rests on."""

@@ -1,4 +1,4 @@
-"""What operators ask of an installation from the command line: replay, reindex, backup, restore, doctor.
+"""What operators ask of an installation from the command line: replay, reindex, backup, restore.
 
 Works on an `Application`, running or only opened; speaks to services by their calls alone.
 """
@@ -21,7 +21,6 @@ from services.kit.backends import COPIES
 from services.kit.control import Progress
 from services.kit.db.snapshot import copy_all, raise_epoch
 from services.kit.errors import Conflict, Invalid, Unavailable
-from services.kit.http import failing
 from services.kit.rpc.caller import Caller
 
 if TYPE_CHECKING:
@@ -139,28 +138,3 @@ def restore(settings: Settings, source: str) -> dict[str, Any]:
         data.rmdir()
     draft.rename(data)
     return {"files": sum(one.is_file() for one in data.rglob("*")), "made_at": note["made_at"]}
-
-
-def doctor(app: Application) -> list[dict[str, Any]]:
-    """Every check with its result, and the settings that are unusual for a machine others can reach."""
-    checks = [one for one in app.checks() if app.running or one.critical]  # the others are of what runs
-    faults = {name: detail for name, detail, _ in failing(checks)}
-    found = [{"name": one.name, "ok": one.name not in faults, "detail": faults.get(one.name, "fine")} for one in checks]
-    settings = app.settings
-    if settings.http.host not in {"127.0.0.1", "::1", "localhost"} and not settings.trust_proxy:
-        found.append(
-            {
-                "name": "http",
-                "ok": False,
-                "detail": "HTTP is open to others without a proxy: put TLS in front and set ASCOLTO_TRUST_PROXY=1.",
-            }
-        )
-    mode = settings.key_path.stat().st_mode & 0o777
-    found.append(
-        {
-            "name": "key",
-            "ok": mode == 0o600,
-            "detail": "fine" if mode == 0o600 else f"The key file has mode {mode:o}; make it 600.",
-        }
-    )
-    return found
