@@ -1,12 +1,11 @@
 """PostgreSQL for tests: a database of its own for each test, copied from one that was migrated once.
 
-The server is `TEST_POSTGRES_URL`; its role must be allowed to make databases.
+Its role must be allowed to make databases.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +23,6 @@ from services.kit.db.postgres_pool import Limits
 from services.kit.db.postgres_uow import PostgresUow
 from services.kit.db.sql import Sql
 
-URL = "TEST_POSTGRES_URL"
 _PASS = Sql("UPDATE leases SET expires_us = expires_us - :us")
 
 
@@ -123,11 +121,8 @@ def pass_time(database: Postgres, seconds: float) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Server]:
+def postgres(postgres_url: str) -> Iterator[Server]:
     """The PostgreSQL server of this run; import it where it is used."""
-    url = os.environ.get(URL)
-    if not url:
-        pytest.skip(f"{URL} is not set")
-    server = Server(url, f"test_{secrets.token_hex(3)}")
+    server = Server(postgres_url, f"test_{secrets.token_hex(3)}")
     yield server
     server.close()
