@@ -33,6 +33,14 @@ def _plain_logs() -> None:
     structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()])
 
 
+@pytest.fixture(autouse=kitlib.ON_POSTGRES)
+def _databases_for_the_next_test(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Takes back what this test used of the server, once all is closed."""
+    folder = request.getfixturevalue("tmp_path")
+    yield
+    kitlib.forget_databases(folder)
+
+
 @pytest.fixture
 def clock() -> ManualClock:
     """A clock that stands still at 2026-03-12 09:00 UTC."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
 
 from services.kit.app import Service
 from services.kit.bus.local import LocalLog
@@ -20,6 +23,8 @@ from services.kit.wakes import Wakes
 if TYPE_CHECKING:
     from services.kit.backends import Parts
 
+ON_POSTGRES = os.environ.get("TEST_DATABASE") == "postgres"
+on_sqlite = pytest.mark.skipif(ON_POSTGRES, reason="about SQLite's own way")
 SERVICES = ("intake", "tickets", "social", "search", "desk")
 FIRST_MIGRATION = '''
 """The kit's tables, and one to write into."""
@@ -78,8 +83,15 @@ def make_database(
     log: LocalLog | None = None,
     migrations: Path | None = None,
     **limits: Any,
-) -> SqliteDatabase:
-    """A database with the service's schema in `folder/<service>.db`; close it. `limits` are those of `Limits`."""
+) -> Any:
+    """A database with the service's schema in `folder/<service>.db`; close it. `limits` are those of `Limits`.
+
+    With `TEST_DATABASE=postgres` it is one of the PostgreSQL server `TEST_POSTGRES_URL` that stands for this file.
+    """
+    if ON_POSTGRES:
+        from tests.real import postgres
+
+        return postgres.make_database(folder, service, clock=clock, log=log, migrations=migrations, **limits)
     database = SqliteDatabase(
         folder / f"{service}.db",
         service,
@@ -92,13 +104,25 @@ def make_database(
     return database
 
 
+def forget_databases(folder: Path) -> None:
+    """Lets the server use for others what stood for the files of a folder; SQLite's go with their folder."""
+    if ON_POSTGRES:
+        from tests.real.postgres import the_server
+
+        the_server().take_back(folder)
+
+
 def make_kit_database(folder: Path, service: str, **more: Any) -> SqliteDatabase:
     """A database with the kit's tables and `things`."""
     return make_database(folder, service, migrations=kit_migrations(folder), **more)
 
 
 def make_log(folder: Path) -> LocalLog:
-    """The log over every service's file in `folder`."""
+    """The log over every service's database in `folder`."""
+    if ON_POSTGRES:
+        from tests.real.postgres import OutboxLog
+
+        return OutboxLog(folder)
     return LocalLog({service: folder / f"{service}.db" for service in SERVICES}, wakes=Wakes())
 
 

@@ -46,7 +46,7 @@ class Journey:
         self._api = Api(product.url, "")
         self._password = ""
         self._tickets: dict[str, dict[str, Any]] = {}
-        self._chat = customers.ChatVisitor(product.url, shop.slug, people["chats"][0])
+        self._chat = customers.ChatVisitor(product.edge_url, shop.slug, people["chats"][0])
         self._form_person = people["forms"][0]
         self._mail_person = people["mails"][0]
         self._alert: dict[str, Any] = {}
@@ -105,7 +105,7 @@ class Journey:
         return str(mail.message["Subject"])
 
     def _form(self) -> str:
-        customers.FormVisitor(self._product.url, self._shop.slug).submit(self._form_person)
+        customers.FormVisitor(self._product.edge_url, self._shop.slug).submit(self._form_person)
         return f"ticket {self._ticket('webform', self._form_person['subject'])['number']}"
 
     def _chat_comes(self) -> str:
@@ -298,16 +298,14 @@ def _address(text: str) -> tuple[str, int]:
 
 
 @contextlib.contextmanager
-def installation(folder: Path, wire: Wire) -> Iterator[tuple[Product, World, list[Shop], dict[str, Any]]]:
+def installation(
+    folder: Path, wire: Wire, make: Callable[[Path, str, str, str], Product] = Product
+) -> Iterator[tuple[Product, World, list[Shop], dict[str, Any]]]:
     """A world and a product made ready for it, not started; both are ended with the block."""
     people, world = cast(), World()
     world.start()
-    product = Product(
-        folder,
-        str(free_port(HostPort("127.0.0.1", 0))),
-        str(free_port(HostPort("127.0.0.1", 0))),
-        world.smtp_out,
-    )
+    http, smtp = (str(free_port(HostPort("127.0.0.1", 0))) for _ in range(2))
+    product = make(folder, http, smtp, world.smtp_out)
     try:
         with Application(
             Settings.from_env(
@@ -322,12 +320,12 @@ def installation(folder: Path, wire: Wire) -> Iterator[tuple[Product, World, lis
         world.stop()
 
 
-def run(*, kill: bool, wire: Wire) -> int:
-    """Drives the journey; prints each step; returns the exit code."""
+def run(*, kill: bool, wire: Wire, make: Callable[[Path, str, str, str], Product] = Product) -> int:
+    """Drives the journey through what `make` gives; prints each step; returns the exit code."""
     folder = Path(tempfile.mkdtemp(prefix="ascolto-check-"))
     began = time.monotonic()
     try:
-        with installation(folder, wire) as (product, world, shops, people):
+        with installation(folder, wire, make) as (product, world, shops, people):
             journey = Journey(product, world, shops[0], people)
             journey.kill = kill
             print(f"  ok  a fictional shop is set up{time.monotonic() - began:40.1f} s", flush=True)

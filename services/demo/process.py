@@ -35,6 +35,11 @@ class Product:
         return f"http://{self.http}"
 
     @property
+    def edge_url(self) -> str:
+        """Where its customers' side answers: forms, chat, hooks."""
+        return self.url
+
+    @property
     def environment(self) -> dict[str, str]:
         """Its settings, over the caller's environment without any other."""
         plain = {name: value for name, value in os.environ.items() if not name.startswith("ASCOLTO_")}

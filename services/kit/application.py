@@ -76,13 +76,14 @@ class Application:
         # processes of some services each may share a machine's data folder: what is a process's own lies apart
         self.folder = settings.data.absolute() / ("" if len(self._names) == len(SERVICES) else "-".join(self._names))
         self.instance = f"{socket.gethostname()}:{self.folder}"
+        self._alone = bool(alone)
         self._lock = FolderLock(self.folder / alone, wait_s=lock_wait_s)
         self._apart: list[Apart] = []
         try:
             self.metrics = CollectorRegistry()
             for collector in (ProcessCollector, PlatformCollector, GCCollector):
                 collector(registry=self.metrics)
-            self.keys = Keys.open(Path(settings.key_file) if settings.key_file else settings.data / "key")
+            self.keys = Keys.open(settings.key_path)
             self.wakes = Wakes()
             self.databases: dict[str, Database] = {name: self._open_database(name) for name in self._names}
             self.bus: Log = load("bus", settings.bus).open(settings.bus, databases=self.databases, wakes=self.wakes)
@@ -98,9 +99,6 @@ class Application:
                 for name in SERVICES
             }
             self.blobs = load("blobs", settings.blobs).for_settings(settings)
-            if not alone:
-                self.blobs.clear()
-                Spool(self.folder).clear()
             self.egress = Egress(allowed=settings.allow_hosts.split(","))
         except BaseException:
             self._lock.release()
@@ -246,6 +244,9 @@ class Application:
 
     def work(self) -> None:
         """Starts the threads alone."""
+        if not self._alone:  # the main process owns the folder
+            self.blobs.clear()
+            Spool(self.folder).clear()
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         _spare_the_collector()
         workers: list[Worker] = []

@@ -189,6 +189,11 @@ class Settings:
             )
         return self.database.replace("{service}", service)
 
+    @property
+    def key_path(self) -> Path:
+        """Where the installation's key lies."""
+        return Path(self.key_file) if self.key_file else self.data.absolute() / "key"
+
     def to_env(self) -> dict[str, str]:
         """What makes another process read the same settings."""
         given = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}

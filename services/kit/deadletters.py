@@ -84,6 +84,7 @@ class Outcome:
     id: str
     ok: bool
     detail: str = ""
+    kind: str = ""  # of the error, as far as one is known
 
 
 def reason_of(error: BaseException) -> tuple[str, str]:
@@ -179,7 +180,7 @@ class DeadLetters:
         with self._database.read() as reader:
             row = reader.row(_GET, {"id": letter_id})
         if row is None:
-            return Outcome(letter_id, ok=False, detail="There is no such dead letter.")
+            return Outcome(letter_id, ok=False, detail="There is no such dead letter.", kind="not_found")
         letter = _letter(row)
         consumption = self._consumptions.get((letter.group, letter.topic))
         if letter.handled_us:

@@ -155,7 +155,7 @@ def doctor(app: Application) -> list[dict[str, Any]]:
                 "detail": "HTTP is open to others without a proxy: put TLS in front and set ASCOLTO_TRUST_PROXY=1.",
             }
         )
-    mode = (settings.data / "key").stat().st_mode & 0o777
+    mode = settings.key_path.stat().st_mode & 0o777
     found.append(
         {
             "name": "key",

@@ -90,7 +90,7 @@ class OperationsServicer(Base):
         ids = list(request.ids) or self._letters.waiting_ids(request.reason_kind)
         outcomes = self._letters.replay(ids, confirmed=request.confirmed)
         return pb.ReplayDeadLettersResponse(
-            results=[pb.ReplayOutcome(id=one.id, ok=one.ok, detail=one.detail) for one in outcomes]
+            results=[pb.ReplayOutcome(id=one.id, ok=one.ok, detail=one.detail, kind=one.kind) for one in outcomes]
         )
 
     def _wire(self, letter: DeadLetter) -> pb.DeadLetter:

@@ -222,6 +222,13 @@ class Indexer:
         found = [self._positions.backlog(topic, self._clock.now()) for topic in wire.CONSUMES]
         return Behind(sum(one.end - one.position for one in found), max(one.age_s for one in found))
 
+    def lags(self) -> bool:
+        """Whether any event waits; so it may be, too, when the log is away."""
+        try:
+            return self.behind().events > 0
+        except Unavailable:
+            return True
+
 
 def _add(batch: dict[Part, list[Record]], more: dict[Part, list[Record]]) -> None:
     for part, records in more.items():

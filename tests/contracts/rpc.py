@@ -136,10 +136,11 @@ class RpcContract:
             late.invoke(stub.Find, pb.FindRequest(query="ciao"), person=READER)
 
     def test_a_deadline_that_passed_is_unavailable_though_it_may_have_been_applied(self, stub, servicer, caller):
-        threading.Timer(0.2, servicer.release.set).start()
+        caller.invoke(stub.Status, Empty(), timeout_s=5.0)  # connected: the time is the handler's alone
+        threading.Timer(0.6, servicer.release.set).start()
 
         with pytest.raises(Unavailable):
-            caller.invoke(stub.Find, pb.FindRequest(query="slow"), person=READER, timeout_s=0.05)
+            caller.invoke(stub.Find, pb.FindRequest(query="slow"), person=READER, timeout_s=0.3)
 
         assert servicer.seen == [READER]
 

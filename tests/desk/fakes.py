@@ -277,8 +277,12 @@ class Operations(ops_rpc.OperationsServicer):
 
     def ReplayDeadLetters(self, request: Any, context: Any) -> Any:
         self.world.answer(self.service)
-        self.world.replayed += [f"{self.service}.{one}" for one in request.ids]
-        return ops.ReplayDeadLettersResponse(results=[ops.ReplayOutcome(id=one, ok=True) for one in request.ids])
+        known = [one for one in request.ids if one in {"dlq_0", "dlq_1"}]
+        self.world.replayed += [f"{self.service}.{one}" for one in known]
+        results = [
+            ops.ReplayOutcome(id=one, ok=one in known, kind="" if one in known else "not_found") for one in request.ids
+        ]
+        return ops.ReplayDeadLettersResponse(results=results)
 
 
 def channels(world: World, keys: Keys, clock: Clock) -> dict[str, Any]:

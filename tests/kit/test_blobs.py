@@ -44,7 +44,8 @@ def test_what_a_killed_process_left_half_written_goes_with_the_next_start(tmp_pa
         path.parent.mkdir(parents=True)
         path.write_bytes(b"x")
 
-    with Application(Settings(data=tmp_path)):
+    with Application(Settings(data=tmp_path)) as app:
+        app.work()
         assert [path for path in left if path.exists()] == []
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from kafka import KafkaAdminClient, TopicPartition
+from kafka.admin import MemberToRemove
 
 from services.kit.bus.kafka import KafkaLog
 from services.kit.bus.kafka_cluster import Cluster
@@ -44,6 +45,18 @@ def forget(url: str, log: KafkaLog, topic: str) -> None:
     admin = KafkaAdminClient(**cluster.client)
     ends = {TopicPartition(cluster.name(part.topic), part.partition): of.end for part, of in log.bounds(topic).items()}
     admin.delete_records(ends)
+    admin.close()
+
+
+def kick(url: str, group: str) -> None:
+    """Takes every member of a group for dead, as Kafka does when a process is stopped for longer than its session."""
+    cluster = Cluster.of(url)
+    admin = KafkaAdminClient(**cluster.client)
+    name = cluster.name(group)
+    for found in admin.describe_groups([name]).values():
+        members = [MemberToRemove(member_id=member["member_id"]) for member in found["members"]]
+        if members:
+            admin.remove_group_members(name, members)
     admin.close()
 
 

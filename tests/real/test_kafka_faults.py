@@ -7,10 +7,12 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from ascolto.intake.v1.events_pb2 import ContactReceived
 from services.kit import topics
 from services.kit.bus import Record
 from services.kit.bus.kafka import KafkaLog
@@ -21,8 +23,9 @@ from services.kit.consume import Consumer
 from services.kit.db.sql import Sql
 from services.kit.db.sqlite import SqliteDatabase
 from services.kit.errors import Unavailable
+from services.kit.inbox import Fenced
 from services.kit.relay import Relay
-from services.kit.uow import Database, Uow
+from services.kit.uow import Database, Event, Uow, chunks
 from services.kit.wakes import Wakes
 from tests.contracts.bus import Sink, consumption, publish
 from tests.kitlib import make_kit_database, wait_until
@@ -115,24 +118,15 @@ class Numbered(Sink):
         uow.execute_many(Sql("INSERT INTO things (id, body) VALUES (:id, :body)"), rows)
 
 
-def publish_numbered(database: Database, items: Sequence[str], pause: threading.Event | None = None) -> None:
-    from ascolto.intake.v1.events_pb2 import ContactReceived
-    from services.kit.uow import Event
-
-    for some in itertools.batched(items, 50) if hasattr(itertools, "batched") else _batches(items, 50):
-
-        def write(uow: Uow, some: Sequence[str] = some) -> None:
-            for item, rev in zip(some, uow.next_revs(len(some)), strict=True):
-                uow.emit(Event(topics.CONTACTS, item.partition(".")[0], f"con_{item}", rev, ContactReceived()))
-
-        database.write(write)
-        if pause is not None:
-            pause.wait(0.01)
+def publish_numbered(database: Database, items: Sequence[str]) -> None:
+    """One event for each, fifty in a transaction."""
+    for some in chunks(items, 50):
+        database.write(partial(_emit, some))
 
 
-def _batches(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+def _emit(items: Sequence[str], uow: Uow) -> None:
+    for item, rev in zip(items, uow.next_revs(len(items)), strict=True):
+        uow.emit(Event(topics.CONTACTS, item.partition(".")[0], f"con_{item}", rev, ContactReceived()))
 
 
 def test_an_acknowledgement_lost_after_the_broker_applied_it_doubles_nothing(
@@ -174,10 +168,10 @@ def test_with_the_broker_away_the_outbox_grows_and_then_drains_in_order(
 def test_cut_again_and_again_in_the_middle_nothing_is_lost_doubled_or_out_of_order(
     url: str, proxy: Proxy, intake: SqliteDatabase
 ) -> None:
-    one, never = relay(behind(url, proxy), intake), threading.Event()
+    one = relay(behind(url, proxy), intake)
     with running(one.run):
         for start in range(0, 600, 100):
-            publish_numbered(intake, [f"{key}.{n}" for n in range(start, start + 100) for key in range(5)], never)
+            publish_numbered(intake, [f"{key}.{n}" for n in range(start, start + 100) for key in range(5)])
             proxy.cut(away=False)
         wait_until(lambda: one.waiting() == 0, 40.0)
 
@@ -197,77 +191,72 @@ def test_a_topic_that_is_not_there_is_unavailable_and_names_what_to_do(intake: S
 def test_a_zombie_is_fenced_and_what_it_held_takes_effect_once(
     url: str, intake: SqliteDatabase, tickets: SqliteDatabase
 ) -> None:
-    items, held, go_on = numbered(4, 100), threading.Event(), threading.Event()
-
-    class Sleepy(Numbered):
-        """The first batch is asleep in its handler's thread, before the transaction begins."""
-
-    sink = Sleepy(tickets)
-    with consumer(url, sink) as zombie, consumer(url, Numbered(tickets)) as heir:
+    items, sink, fenced = numbered(4, 100), Numbered(tickets), list[BaseException]()
+    held, go_on = threading.Event(), threading.Event()
+    with consumer(url, sink) as zombie, consumer(url, sink) as heir:
         apply = zombie._apply
-        fenced: list[BaseException] = []
 
-        def slow(records: Sequence[Record]) -> None:
+        def asleep(records: Sequence[Record]) -> None:
             if not held.is_set():
                 held.set()
-                go_on.wait(30)
+                go_on.wait(60)
             try:
                 apply(records)
-            except Exception as error:
+            except Fenced as error:
                 fenced.append(error)
                 raise
 
-        zombie._apply = slow  # type: ignore[method-assign]  # where a process can be stopped
+        zombie._apply = asleep  # type: ignore[method-assign]  # stopped between reading and applying
         with running(relay(Cluster.of(url), intake).run, zombie.run):
             publish_numbered(intake, items)
             assert held.wait(30)
-            # Another instance takes all that the zombie read: as after its session ended.
-            tickets.write(lambda uow: uow.execute(Sql("UPDATE positions SET moved_us = moved_us")))
-            positions = heir._positions
-            log = heir._log
-            for part in log.bounds(topics.CONTACTS):
-                start = positions.known().get(part, 0)
-                records = log.read(*part, start, 1000)
-                if records:
-                    heir._next[part.partition] = start
-                    heir._apply(records)
+            kafka_world.kick(url, f"tickets.{topics.CONTACTS}")
+            with running(heir.run):
+                wait_until(lambda: len(sink.seen) == len(items), 30.0)
             go_on.set()
-            wait_until(lambda: kafka_world.caught_up([zombie]), 30.0)
+            wait_until(lambda: fenced, 20.0)
+            publish_numbered(intake, [f"{key}.{number}" for number in range(100, 120) for key in range(4)])
+            wait_until(lambda: len(sink.seen) == 480, 30.0)
 
-    assert [type(error).__name__ for error in fenced[:1]] == ["Fenced"]
-    assert sorted(sink.seen) == sorted(items)
+    assert sorted(sink.seen) == sorted(numbered(4, 120))
     assert disorder(sink.seen) == []
 
 
 def test_a_storm_of_rebalances_loses_doubles_and_reorders_nothing(
     url: str, intake: SqliteDatabase, tickets: SqliteDatabase
 ) -> None:
-    items, sink, never = numbered(40, 150), Numbered(tickets), threading.Event()
-    done = threading.Event()
+    sink, done, calm = Numbered(tickets), threading.Event(), threading.Event()
+    kicks = itertools.count()
 
-    def come_and_go(pause: float) -> None:
+    def come_and_go(pause_s: float) -> None:
         while not done.is_set():
-            with consumer(url, sink, batch=100) as member:
-                stop = threading.Event()
-                thread = threading.Thread(target=member.run, args=(stop,), daemon=True)
+            with consumer(url, sink, batch=20) as member, running(member.run):
+                (done if calm.is_set() else calm).wait(pause_s)
+
+    def kick() -> None:
+        while not calm.wait(0.7):
+            kafka_world.kick(url, f"tickets.{topics.CONTACTS}")
+            next(kicks)
+
+    runs = [partial(come_and_go, 1.0 + 0.7 * number) for number in range(4)] + [kick]
+    threads = [threading.Thread(target=run, daemon=True) for run in runs]
+    try:
+        with running(relay(Cluster.of(url), intake).run):
+            for thread in threads:
                 thread.start()
-                done.wait(pause)
-                stop.set()
-                thread.join(20)
-                assert not thread.is_alive()
-
-    members = [threading.Thread(target=come_and_go, args=(1.0 + 0.7 * n,), daemon=True) for n in range(4)]
-    with running(relay(Cluster.of(url), intake).run):
-        for member in members:
-            member.start()
-        publish_numbered(intake, items, never)
-        with consumer(url, sink) as asked:
-            wait_until(lambda: len(sink.seen) >= len(items) and kafka_world.caught_up([asked]), 60.0)
+            for start in range(0, 160, 2):
+                publish_numbered(intake, [f"{key}.{number}" for number in range(start, start + 2) for key in range(40)])
+                calm.wait(0.05)
+            calm.set()
+            wait_until(lambda: len(sink.seen) >= 6400, 60.0)
+    finally:
+        calm.set()
         done.set()
-        for member in members:
-            member.join(20)
+        for thread in threads:
+            thread.join(20)
 
-    assert sorted(sink.seen) == sorted(items)
+    assert next(kicks) >= 3
+    assert sorted(sink.seen) == sorted(numbered(40, 160))
     assert disorder(sink.seen) == []
 
 

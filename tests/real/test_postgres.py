@@ -25,7 +25,7 @@ def kit_database(postgres: Server, tmp_path: Path) -> Iterator[Callable[..., Pos
     opened: list[Postgres] = []
 
     def make(service: str, **more: Any) -> Postgres:
-        opened.append(make_database(postgres, service, migrations=kitlib.kit_migrations(tmp_path), **more))
+        opened.append(make_database(tmp_path, service, migrations=kitlib.kit_migrations(tmp_path), **more))
         return opened[-1]
 
     yield make

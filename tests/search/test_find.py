@@ -124,13 +124,20 @@ def test_what_is_pasted_is_recognised(shop: World, pasted: str, id_: str) -> Non
 
 
 def test_a_code_not_indexed_yet_is_shown_from_the_store(shop: World) -> None:
-    shop.message("tkt_9", "Il mio ordine ORD-9/77 non parte")
+    shop.log.append(topics.TICKETS, shop.message("tkt_9", "Il mio ordine ORD-9/77 non parte"))
 
     answer = shop.find("ORD-9/77")
 
     assert answer.found.total == 0
     assert answer.exact is not None
     assert "ORD-9/77" in answer.exact.document.text
+
+
+def test_the_store_is_not_asked_for_a_code_when_nothing_lags(shop: World) -> None:
+    shop.indexer.run_once()
+    shop.message("tkt_9", "Il mio ordine ORD-9/78 non parte")  # known to the store alone, and to no event
+
+    assert shop.find("ORD-9/78").exact is None
 
 
 def test_facets_are_or_within_and_and_between(shop: World) -> None:

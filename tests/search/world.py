@@ -193,7 +193,7 @@ class World:
         self.generations = Generations(self.database, self.engine, clock=self.clock)
         self.indexer = Indexer(self.generations, self.database, self.log, self.blobs, clock=self.clock)
         self.rebuilder = Rebuilder(self.generations, self.owner, self.database, Leases(self.database), holder)
-        self.finder = Finder(self.generations, self.owner)
+        self.finder = Finder(self.generations, self.owner, self.indexer.lags)
 
     def stop(self) -> None:
         self.generations.close()

@@ -30,12 +30,14 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextmanager
 def fresh_world(template: Path, clock: ManualClock) -> Iterator[World]:
     with tempfile.TemporaryDirectory() as folder:
-        shutil.copy(template, Path(folder) / "tickets.db")
+        if template.exists():
+            shutil.copy(template, Path(folder) / "tickets.db")
         database = kitlib.make_database(Path(folder), "tickets", clock=clock)
         try:
             yield World(database, clock)
         finally:
             database.close()
+            kitlib.forget_databases(Path(folder))
 
 
 def outcome(

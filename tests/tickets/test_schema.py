@@ -10,7 +10,10 @@ from sqlalchemy import create_engine
 
 from services.tickets.domain.ticket import State
 from services.tickets.store.tables import METADATA
+from tests.kitlib import on_sqlite
 from tests.tickets.world import World
+
+pytestmark = on_sqlite
 
 
 def _shape(path: Path) -> set[tuple[str, ...]]:

@@ -68,6 +68,6 @@ def replay(desk: DeskOf, person: Caller, letter_id: str, body: models.Replay | N
     if not dot:
         raise NotFound(f"There is no dead letter {letter_id}.")
     results = desk.clients.operations.replay(person, service, ids=[inner], confirmed=body.confirmed if body else False)
-    if not results:
+    if not results or results[0].kind == "not_found":
         raise NotFound(f"There is no dead letter {letter_id}.")
     return {"id": letter_id, "ok": results[0].ok, "detail": results[0].detail}

@@ -75,13 +75,13 @@ def tabs(tongue: Tongue, me: SignedIn) -> list[tuple[str, str, str]]:
         ("settings:write", "/settings/brands", word("Brands and hours"), "shop"),
         ("settings:write", "/settings/accounts", word("Accounts"), "mail"),
         ("users", "/settings/users", word("Users and roles"), "people"),
-        ("settings:write", "/settings/canned", word("Canned answers"), "text"),
-        ("settings:write", "/settings/watches", word("Watches"), "eye"),
-        ("settings:write", "/settings/sources", word("Sources"), "feed"),
+        ("settings:write tickets:read", "/settings/canned", word("Canned answers"), "text"),
+        ("settings:write mentions:read", "/settings/watches", word("Watches"), "eye"),
+        ("settings:write mentions:read", "/settings/sources", word("Sources"), "feed"),
         ("settings:write", "/settings/notifiers", word("Notices of alerts"), "bell"),
         ("users", "/settings/tokens", word("API tokens"), "key"),
     ]
-    return [(href, label, icon) for permission, href, label, icon in listed if may(permission)]
+    return [(href, label, icon) for needed, href, label, icon in listed if all(map(may, needed.split()))]
 
 
 def show_list(frame: Frame, request: Request, me: SignedIn, tab: str, title: str, **context: Any) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,13 +18,14 @@ from services.desk.pages.prose import plain
 
 _TOP, _BASE = 44.0, 220.0  # points: where the highest bar may begin and where all stand
 _LEFT, _WIDTH = 3.2, 96.4  # percent: the plot beside its scale
+_SOURCE = re.compile(r"\bsource:(\w+)")
 _RUNNING = ("raised", "claimed", "assigned", "muted", "escalated")
 
 
 def mention(tongue: Tongue, one: Wire, *, tag: str = "") -> Mention:
     """A post as seen."""
     tone = TONES.get(one.tone, "")
-    handle = plain(one.author_handle, 60)
+    handle = _called(plain(one.author_handle, 60), one.source)
     name = plain(one.author_name, 60)
     return Mention(
         id=one.id,
@@ -292,7 +294,13 @@ def shares(tongue: Tongue, detail: AlertDetail) -> list[tuple[str, str, str, lis
         for s in detail.sources[:6]
     ]
     authors = [
-        Share(plain(a.handle, 40), a.count, tongue.compact(a.followers), 0, f"{base}&author={a.handle}")
+        Share(
+            _called(plain(a.handle, 40), one.source),
+            a.count,
+            tongue.compact(a.followers),
+            0,
+            f"{base}&author={a.handle}",
+        )
         for a in detail.authors[:6]
     ]
     posts, usual = tongue.text("posts"), tongue.text("over usual")
@@ -303,13 +311,32 @@ def shares(tongue: Tongue, detail: AlertDetail) -> list[tuple[str, str, str, lis
     ]
 
 
+def _called(handle: str, source: str) -> str:
+    """A handle as people write it; the author of a feed is a name."""
+    return handle if not handle or handle.startswith("@") or source == "rss" else f"@{handle}"
+
+
+def _series(tongue: Tongue, one: Alert) -> str:
+    """What was counted."""
+    what = tongue.text("negative posts") if TONES.get(one.tone) == "negative" else tongue.text("posts of every tone")
+    source = tongue.text("all sources") if one.source == "*" else tongue.word("channel", one.source)
+    return f"{source}: {what}"
+
+
+def _in_words(tongue: Tongue, query: str) -> str:
+    """A query with its sources by the names people know."""
+    return _SOURCE.sub(
+        lambda found: tongue.text("everything from “%(source)s”", source=tongue.word("channel", found[1])), query
+    )
+
+
 def why(tongue: Tongue, detail: AlertDetail) -> list[tuple[str, str]]:
     """Watch, query, series, threshold and how far above it: for every reader of the alert."""
     one = detail.alert
     found = [
         (tongue.text("Watch"), plain(one.watch_name, 100)),
-        (tongue.text("Query"), detail.query),
-        (tongue.text("Series"), detail.series),
+        (tongue.text("Query"), _in_words(tongue, detail.query)),
+        (tongue.text("Series"), _series(tongue, one)),
     ]
     if detail.threshold:
         now = tongue.text(

@@ -124,7 +124,15 @@ def routes(frame: Frame) -> APIRouter:
         try:
             await run_in_threadpool(desk.people.change_password, me.user, old=old, new=new, session_id=me.session.id)
         except (Invalid, Unauthenticated) as error:
-            return await run_in_threadpool(shown, request, me, Notice(error.message, "danger"), 422)
+            if isinstance(error, Unauthenticated):
+                why = tongue.text("The present password is wrong.")
+            elif new == old:
+                why = tongue.text("The new password is the old one.")
+            else:
+                why = tongue.text(
+                    "This password is refused: it must have 12 to 200 characters and not be your address."
+                )
+            return await run_in_threadpool(shown, request, me, Notice(why, "danger"), 422)
         return frame.back(request, "/", {"text": tongue.text("Password changed; you were signed out elsewhere.")})
 
     @router.post("/profile/sessions/{id}", dependencies=[needs(SELF)])

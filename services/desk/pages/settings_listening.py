@@ -39,7 +39,7 @@ def routes(frame: Frame) -> APIRouter:
         found = [Choice(one.id, one.name, chosen=one.id == chosen) for one in desk.directory.brands(me.person)]
         return [Choice("", all_label, chosen=not chosen), *found] if all_label else found
 
-    @router.get(_WATCHES, dependencies=[needs("settings:write")])
+    @router.get(_WATCHES, dependencies=[needs("settings:write", "mentions:read")])
     def watches(request: Request, me: Me) -> Response:
         tongue = frame.tongue(request, me)
         lines = [
@@ -59,7 +59,7 @@ def routes(frame: Frame) -> APIRouter:
             frame, request, me, _WATCHES, tongue.text("Watches"), lines=lines, add=add, about=about, nothing=none
         )
 
-    @router.get(_WATCHES + "/{id}", dependencies=[needs("settings:write")])
+    @router.get(_WATCHES + "/{id}", dependencies=[needs("settings:write", "mentions:read")])
     def watch_form(request: Request, me: Me, id: str) -> Response:
         values: dict[str, Any] = {"alerting": True, "source_ids": []}
         if id != "new":
@@ -103,7 +103,7 @@ def routes(frame: Frame) -> APIRouter:
             return Meaning(error.message, (), ())
         return Meaning(found.meaning, found.faults, [listening.mention(tongue, one) for one in found.newest[:20]])
 
-    @router.post(_WATCHES + "/{id}", dependencies=[needs("settings:write")])
+    @router.post(_WATCHES + "/{id}", dependencies=[needs("settings:write", "mentions:read")])
     def save_watch(request: Request, me: Me, form: Form, id: str) -> Response:
         tongue = frame.tongue(request, me)
         act, version = text_of(form, "act"), int(text_of(form, "version") or 0)
@@ -123,7 +123,7 @@ def routes(frame: Frame) -> APIRouter:
             return shown_watch(request, me, id, values, {error.field or "query": error.message})
         return frame.back(request, f"{_WATCHES}/{saved.id}", {"text": tongue.text("Saved.")})
 
-    @router.get(_SOURCES, dependencies=[needs("settings:write")])
+    @router.get(_SOURCES, dependencies=[needs("settings:write", "mentions:read")])
     def sources(request: Request, me: Me) -> Response:
         tongue = frame.tongue(request, me)
         found = desk.clients.social.sources(me.person)
@@ -149,7 +149,7 @@ def routes(frame: Frame) -> APIRouter:
             raise NotFound(f"There is no source {id}.")
         return one, one.fields or next((k.fields for k in found.kinds if k.id == one.kind), ())
 
-    @router.get(_SOURCES + "/{id}", dependencies=[needs("settings:write")])
+    @router.get(_SOURCES + "/{id}", dependencies=[needs("settings:write", "mentions:read")])
     def source_form(request: Request, me: Me, id: str, kind: str = "") -> Response:
         return shown_source(request, me, id, kind, {})
 
@@ -188,7 +188,7 @@ def routes(frame: Frame) -> APIRouter:
             fields=fields, version=one.version if one else 0, errors=errors,
         )  # fmt: skip
 
-    @router.post(_SOURCES + "/{id}", dependencies=[needs("settings:write")])
+    @router.post(_SOURCES + "/{id}", dependencies=[needs("settings:write", "mentions:read")])
     def save_source(request: Request, me: Me, form: Form, id: str, kind: str = "") -> Response:
         tongue = frame.tongue(request, me)
         one, described = source(me, id, kind)

@@ -103,7 +103,7 @@ def routes(frame: Frame) -> APIRouter:
         desk.directory.forget()
         return frame.back(request, f"{_USERS}/{id}", {"text": tongue.text("Saved.")})
 
-    @router.get(_CANNED, dependencies=[needs("settings:write")])
+    @router.get(_CANNED, dependencies=[needs("settings:write", "tickets:read")])
     def canned(request: Request, me: Me) -> Response:
         tongue = frame.tongue(request, me)
         found = desk.clients.tickets.canned(me.person, brand_id=brand_of(me)).answers
@@ -120,7 +120,7 @@ def routes(frame: Frame) -> APIRouter:
             frame, request, me, _CANNED, tongue.text("Canned answers"), lines=lines, add=add, about=about, nothing=none
         )
 
-    @router.get(_CANNED + "/{id}", dependencies=[needs("settings:write")])
+    @router.get(_CANNED + "/{id}", dependencies=[needs("settings:write", "tickets:read")])
     def canned_form(request: Request, me: Me, id: str) -> Response:
         values: dict[str, str] = {}
         if id != "new":
@@ -160,7 +160,7 @@ def routes(frame: Frame) -> APIRouter:
             version=values.get("version", "0"), errors=errors, acts=acts,
         )  # fmt: skip
 
-    @router.post(_CANNED + "/{id}", dependencies=[needs("settings:write")])
+    @router.post(_CANNED + "/{id}", dependencies=[needs("settings:write", "tickets:read")])
     def save_canned(request: Request, me: Me, form: Form, id: str) -> Response:
         tongue = frame.tongue(request, me)
         version = int(text_of(form, "version") or 0)

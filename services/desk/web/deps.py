@@ -86,10 +86,13 @@ Me = Annotated[SignedIn, Depends(signed_in)]
 
 
 class Needs:
-    """The permission a route declares, and the check of it. Two routes that need the same share nothing."""
+    """The permission a route declares, and the check of it. Two routes that need the same share nothing.
 
-    def __init__(self, permission: str) -> None:
-        self.permission = permission
+    `also` is one more, of the service whose things are shown.
+    """
+
+    def __init__(self, permission: str, also: str = "") -> None:
+        self.permission, self.also = permission, also
 
     async def __call__(self, request: Request) -> None:
         """Raises `SignInNeeded`, `Forbidden`."""
@@ -100,6 +103,8 @@ class Needs:
         me = await signed_in(request)
         if self.permission != SELF:
             me.person.require(self.permission)
+        if self.also:
+            me.person.require(self.also)
         if me.user.must_change and not request.url.path.startswith(_ANSWERED_LATER):
             raise PasswordChangeNeeded("Choose a password of your own first.")
         if request.method not in _SAFE:
@@ -110,9 +115,9 @@ class Needs:
             await run_in_threadpool(sessions.touch, me)
 
 
-def needs(permission: str) -> Any:
+def needs(permission: str, also: str = "") -> Any:
     """For `dependencies=[…]` of a route: who may call it."""
-    return Depends(Needs(permission))
+    return Depends(Needs(permission, also))
 
 
 async def form_of(request: Request) -> FormData:

@@ -37,15 +37,18 @@ _CLAIMABLE = _TABLE.sql(
     " AND NOT (e.state = 'unknown' AND e.automatic = 1)) ORDER BY d.due_us, d.seq LIMIT :limit"
 )
 _NEXT_DUE = Sql("SELECT MIN(due_us) FROM deliveries WHERE state = 'queued' AND due_us > :now_us")
+# The condition of the index on what is on its way must stand in a query as it stands there, to be used.
 _ORPHANS = _TABLE.sql(
-    "SELECT $COLUMNS FROM deliveries WHERE state IN ('claimed', 'transmitting')"
+    "SELECT $COLUMNS FROM deliveries WHERE state IN ('queued', 'claimed', 'transmitting', 'unknown')"
+    " AND state IN ('claimed', 'transmitting')"
     " AND (epoch <> :epoch OR claim_ends_us < :now_us) LIMIT 500"
 )
 _UNSENT = _TABLE.sql(
-    "SELECT $COLUMNS FROM deliveries WHERE state IN ('queued', 'claimed', 'transmitting') ORDER BY seq LIMIT :limit"
+    "SELECT $COLUMNS FROM deliveries WHERE state IN ('queued', 'claimed', 'transmitting', 'unknown')"
+    " AND state <> 'unknown' ORDER BY + seq LIMIT :limit"  # the sign: to read all by seq is no way
 )
 _COUNTS = Sql(
-    "SELECT state, COUNT(*), MIN(due_us) FROM deliveries WHERE state IN ('queued','claimed','transmitting','unknown') GROUP BY state"
+    "SELECT state, COUNT(*), MIN(due_us) FROM deliveries WHERE state IN ('queued', 'claimed', 'transmitting', 'unknown') GROUP BY state"
 )
 _SUPPRESS = Sql(
     "INSERT INTO suppressed_addresses (brand_id, address, reason, until_us) VALUES (:brand_id, :address, :reason, :until_us)"

@@ -208,5 +208,5 @@ _KNOWN_CONTACTS = Sql(
 
 
 def known_contacts(reader: Reader, ids: Sequence[str]) -> set[str]:
-    """Which of these contacts there are. Reads a whole table: for the sweep, not for people."""
+    """Which of these contacts there are."""
     return {str(row[0]) for row in reader.rows(_KNOWN_CONTACTS, {"ids": list(ids)})}

@@ -93,6 +93,7 @@ EVENTS = Table(
     _big("received_us"),
     sqlite_with_rowid=False,
 )
+Index("inbound_event_by_contact", EVENTS.c.contact_id)
 PARKED = Table(
     "parked_amendments",
     METADATA,

@@ -66,14 +66,16 @@ class KafkaLog:
 
     def bounds(self, topic: str) -> dict[Part, Bounds]:
         """Those of all partitions."""
-        with self._lock, self._cluster.translated():
-            return self._bounds(self._asker(), topic)
+        return self.bounds_of(self.parts([topic]))
 
-    def _bounds(self, asker: Any, topic: str) -> dict[Part, Bounds]:
-        partitions = self._partitions(asker, topic)
-        begins = asker.beginning_offsets(partitions, timeout_ms=_ANSWER_MS)
-        ends = asker.end_offsets(partitions, timeout_ms=_ANSWER_MS)
-        return {Part(topic, one.partition): Bounds(begins[one], ends[one]) for one in partitions}
+    def bounds_of(self, parts: Collection[Part]) -> dict[Part, Bounds]:
+        """Those of some parts, in two questions."""
+        names = {TopicPartition(self._cluster.name(part.topic), part.partition): part for part in parts}
+        with self._lock, self._cluster.translated():
+            asker = self._asker()
+            begins = asker.beginning_offsets(list(names), timeout_ms=_ANSWER_MS)
+            ends = asker.end_offsets(list(names), timeout_ms=_ANSWER_MS)
+        return {part: Bounds(begins[name], ends[name]) for name, part in names.items()}
 
     def _partitions(self, asker: Any, topic: str) -> list[TopicPartition]:
         name = self._cluster.name(topic)
@@ -84,12 +86,12 @@ class KafkaLog:
     def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Record]:
         """Up to `limit` records from `offset` on, for looking; a question for each call."""
         part, there = Part(topic, partition), TopicPartition(self._cluster.name(topic), partition)
+        bounds = self.bounds_of([part])[part]
+        bounds.check(part, offset)
+        if offset == bounds.end:
+            return []
         with self._lock, self._cluster.translated():
             asker = self._asker()
-            bounds = self._bounds(asker, topic)[part]
-            bounds.check(part, offset)
-            if offset == bounds.end:
-                return []
             asker.assign([there])
             asker.seek(there, offset)
             for _ in range(_ANSWER_MS // _LOOK_MS):

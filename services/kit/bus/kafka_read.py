@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition, errors
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 
-from services.kit.bus import Bounds, Part, Positions, Record
+from services.kit.bus import Part, Positions, Record
 from services.kit.bus.kafka_cluster import Cluster
 
 if TYPE_CHECKING:
@@ -113,9 +113,7 @@ class KafkaReading:
         except Exception:
             self._keep()
             raise
-        bounds: dict[Part, Bounds] = {}
-        for topic in {part.topic for part in parts}:
-            bounds |= self._log.bounds(topic)
+        bounds = self._log.bounds_of(parts)
         for part, position in positions.items():
             bounds[part].check(part, position)
         with self._lock:

@@ -78,7 +78,7 @@ def _insert(types_of: Columns, table: str, listed: str, row: str, tail: str) -> 
     given = {value[1:]: name.strip('"') for name, value in zip(names, values, strict=True) if value.startswith(":")}
     if any(":" in value[1:] for value in values) or not _known(given.values(), types_of):
         return None
-    out = ", ".join(f"a.{value[1:]}" if value.startswith(":") else value for value in values)
+    out = ", ".join(f'a."{value[1:]}"' if value.startswith(":") else value for value in values)
     conflict = _CONFLICT.search(tail)
     by_column = {column: name for name, column in given.items()}
     key = [by_column[one] for one in map(str.strip, conflict[1].split(",")) if one in by_column] if conflict else []
@@ -100,7 +100,7 @@ def _update(types_of: Columns, table: str, changes: str, where: str) -> ManyRows
                 written[-1].append(term)
                 continue
             given[match[2]] = match[1]
-            written[-1].append(f'{qualified}"{match[1]}" = a.{match[2]}')
+            written[-1].append(f'{qualified}"{match[1]}" = a."{match[2]}"')
     if not _known(given.values(), types_of):
         return None
     key = [match[2] for term in where.split(" AND ") if (match := _PAIR.fullmatch(term))]
@@ -116,4 +116,5 @@ def _known(columns: Any, types_of: Columns) -> bool:
 
 def _unnest(columns: Sequence[tuple[str, str]]) -> str:
     arrays = ", ".join(f"${place}::{_ARRAYS[kind][0]}" for place, (_, kind) in enumerate(columns, 1))
-    return f"unnest({arrays}) AS a({', '.join(name for name, _ in columns)})"
+    names = ", ".join(f'"{name}"' for name, _ in columns)
+    return f"unnest({arrays}) AS a({names})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
 
@@ -59,10 +60,10 @@ class Answer:
 
 
 class Finder:
-    """Searches for people."""
+    """Searches for people. `lags` says whether anything waits that the index has not got yet."""
 
-    def __init__(self, generations: Generations, owners: Owners) -> None:
-        self._generations, self._owners = generations, owners
+    def __init__(self, generations: Generations, owners: Owners, lags: Callable[[], bool]) -> None:
+        self._generations, self._owners, self._lags = generations, owners, lags
         self._values: dict[Scope, tuple[datetime, dict[str, int]]] = {}
 
     def find(self, question: Question) -> Answer:
@@ -146,12 +147,15 @@ class Finder:
             if kind == "ticket":
                 document = self._owners.ticket(question.person, int(value))
                 return Row(document) if document is not None else None
+            lags = self._lags()  # asked before the index: what is indexed meanwhile is found in it
             if CUSTOMER in scope.kinds and kind in {"email", "phone"}:
                 wanted = all_of([Filter("kind", (CUSTOMER,)), Word(value)])
                 if rows := index.find(Plan(wanted, scope, limit=1, typos=False)).rows:
                     return rows[0]
             if rows := index.find(Plan(Word(value), scope, sort="new", limit=1, typos=False)).rows:
                 return rows[0]
+            if not lags:
+                return None
             recent = self._owners.recent(question.person, [value], 1)
             return Row(recent[0]) if recent and recent[0].kind in scope.kinds else None
         except AscoltoError as error:  # the card is a help; the list below does not depend on it

@@ -96,11 +96,11 @@ _SOURCES = SOURCES.query("ORDER BY name, id")
 _WATCHES = WATCHES.query("ORDER BY name, id")
 _NOTIFIERS = NOTIFIERS.query("ORDER BY target, id")
 _DELETE_WATCH = Sql("DELETE FROM watches WHERE id = :id AND (:version = 0 OR version = :version)")
-_MATCHED = Sql("UPDATE watches SET last_match_us = max(last_match_us, :at_us) WHERE id = :id")
+_MATCHED = Sql("UPDATE watches SET last_match_us = :at_us WHERE id = :id AND last_match_us < :at_us")
 _PROGRESS = Sql(
     "UPDATE sources SET cursor = :cursor, state = 'on', last_error = '', retry_us = 0, last_success_us = :now_us WHERE id = :id"
 )
-_POSTED = Sql("UPDATE sources SET last_post_us = max(last_post_us, :post_us) WHERE id = :id")
+_POSTED = Sql("UPDATE sources SET last_post_us = :post_us WHERE id = :id AND last_post_us < :post_us")
 _LISTENED = Sql("UPDATE sources SET last_success_us = :now_us WHERE id = :id AND state = 'on'")
 _LATER_GAPS = GAPS.query("WHERE until_us > :since_us ORDER BY from_us")
 _TROUBLE = Sql("UPDATE sources SET state = :state, last_error = :error, retry_us = :retry_us WHERE id = :id")
@@ -109,7 +109,10 @@ _CLAIM = Sql(
     "UPDATE notices SET state = 'sending', attempts = attempts + 1, due_us = :until_us WHERE id = :id AND due_us <= :now_us AND state IN ('waiting', 'sending')"
 )
 _TOLD = Sql("UPDATE notices SET state = :state, error = :error, due_us = :due_us WHERE id = :id")
-_HEARD = Sql("UPDATE notifiers SET last_error = :error, last_success_us = max(last_success_us, :at_us) WHERE id = :id")
+_HEARD = Sql(
+    "UPDATE notifiers SET last_error = :error,"
+    " last_success_us = CASE WHEN :at_us > last_success_us THEN :at_us ELSE last_success_us END WHERE id = :id"
+)
 
 
 def list_sources(reader: Reader) -> list[SourceRow]:

@@ -27,7 +27,7 @@ class Canned:
 _COLUMNS = "id, brand_id, title, shortcut, texts, channel, version, changed_us"
 _LIST = Sql(f"SELECT {_COLUMNS} FROM canned_answers WHERE brand_id IN (:brands...) ORDER BY title, id")  # noqa: S608 - fixed names
 _ALL = Sql(f"SELECT {_COLUMNS} FROM canned_answers ORDER BY title, id")  # noqa: S608 - fixed names
-_LOCK = Sql(f"UPDATE canned_answers SET version = version WHERE id = :id RETURNING {_COLUMNS}")  # noqa: S608 - fixed names
+_LOCK = Sql(f"SELECT {_COLUMNS} FROM canned_answers WHERE id = :id FOR UPDATE")  # noqa: S608 - fixed names
 _PUT = Sql(
     "INSERT INTO canned_answers (id, brand_id, title, shortcut, texts, channel, version, changed_us) VALUES (:id,"
     " :brand_id, :title, :shortcut, :texts, :channel, :version, :changed_us) ON CONFLICT (id) DO UPDATE SET"

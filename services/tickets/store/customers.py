@@ -12,7 +12,7 @@ from services.tickets.domain.customer import Customer
 
 _COLUMNS = "id, name, language, notes, first_us, last_us, version, rev, brands, person"
 _OWNERS = Sql("SELECT identity_key, customer_id FROM identities WHERE identity_key IN (:keys...)")
-_LOCK = Sql(f"UPDATE customers SET version = version WHERE id IN (:ids...) RETURNING {_COLUMNS}")  # noqa: S608 - fixed names
+_LOCK = Sql(f"SELECT {_COLUMNS} FROM customers WHERE id IN (:ids...) ORDER BY id FOR UPDATE")  # noqa: S608 - fixed names
 _GET = Sql(f"SELECT {_COLUMNS} FROM customers WHERE id IN (:ids...)")  # noqa: S608 - fixed names
 _IDENTITIES = Sql(
     "SELECT customer_id, kind, value, scope, name, verified, source FROM identities"

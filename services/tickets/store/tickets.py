@@ -29,7 +29,7 @@ _PLAIN = tuple(name for name in NAMES if name not in {*_REFORMED, "capabilities"
 _PLAIN_OF = attrgetter(*_PLAIN)
 _NEW = (*_PLAIN, *_REFORMED, "capabilities", "live", "open_key")
 
-_LOCK = Sql(f"UPDATE tickets SET version = version WHERE id IN (:ids...) RETURNING {COLUMNS}")  # noqa: S608 - fixed names
+_LOCK = Sql(f"SELECT {COLUMNS} FROM tickets WHERE id IN (:ids...) ORDER BY id FOR UPDATE")  # noqa: S608 - fixed names
 _GET = Sql(f"SELECT {COLUMNS} FROM tickets WHERE id IN (:ids...)")  # noqa: S608 - fixed names
 _BY_NUMBER = Sql("SELECT number, id FROM tickets WHERE number IN (:numbers...)")
 _BY_OPEN_KEY = Sql("SELECT id FROM tickets WHERE open_key = :open_key AND open_key <> ''")
@@ -51,7 +51,6 @@ _PUT_MESSAGE_ID = Sql(
     "INSERT INTO message_ids (message_id, ticket_id, brand_id, how) VALUES (:message_id, :ticket_id, :brand_id, :how) "
     "ON CONFLICT (message_id, ticket_id) DO UPDATE SET how = excluded.how WHERE excluded.how < message_ids.how"
 )
-_OF_TICKET = Sql("SELECT message_id, how FROM message_ids WHERE ticket_id = :ticket_id")
 _DROP_TAGS = Sql("DELETE FROM ticket_tags WHERE ticket_id = :ticket_id")
 _ADD_TAG = Sql("INSERT INTO ticket_tags (tag, ticket_id) VALUES (:tag, :ticket_id) ON CONFLICT DO NOTHING")
 _TAGS = Sql("SELECT DISTINCT tag FROM ticket_tags ORDER BY tag LIMIT 2000")
@@ -169,11 +168,6 @@ def put_message_ids(uow: Uow, rows: Sequence[Params]) -> None:
     """Remembers Message-IDs; what is known better stays."""
     if rows:
         uow.execute_many(_PUT_MESSAGE_ID, rows)
-
-
-def message_ids_of(reader: Reader, ticket_id: str) -> dict[str, int]:
-    """The Message-IDs of one ticket and how each is known."""
-    return {str(m): _int(how) for m, how in reader.rows(_OF_TICKET, {"ticket_id": ticket_id})}
 
 
 def put_tags(uow: Uow, ticket: Ticket) -> None:

@@ -327,9 +327,16 @@ def test_dead_letters_page_over_services_and_replay_by_id(rig: Rig) -> None:
                 break
             after = page["next"]
         replayed = client.post(f"/api/v1/operations/dead-letters/{ids[-1]}/replay")
+        strange = [
+            client.post(f"/api/v1/operations/dead-letters/{one}/replay")
+            for one in ("intake.dlq_9", "nobody.dlq_1", "x")
+        ]
 
     assert len(ids) == len(set(ids)) == 8
     assert replayed.json()["ok"] is True
+    assert [(answer.status_code, answer.headers["content-type"]) for answer in strange] == [
+        (404, "application/problem+json")
+    ] * 3
     assert rig.world.replayed == [ids[-1]]
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import segno
 
 from services.desk import app as desk_app
 from services.desk.domain import totp
@@ -114,6 +116,20 @@ def test_the_profile_switches_it_on_and_shows_the_codes_once(anna: Person) -> No
     assert totp.grouped(anna.secret) in page
     assert len(set(shown)) == 10
     assert not any(one in again for one in (*shown, anna.secret, totp.grouped(anna.secret)))
+
+
+def test_setting_up_shows_the_link_as_a_qr_code_dark_on_light_with_the_key_below(anna: Person) -> None:
+    anna.give_password()
+    anna.post("/profile/factor", password=anna.password)
+
+    page = anna.browser.get("/profile/factor").text
+
+    (drawn,) = re.findall(r'<p role="img" aria-label="[^"]+">(<svg .+?</svg>)</p>', page)
+    (link,) = re.findall(r'href="(otpauth://[^"]+)"', page)
+    expected = segno.make(html.unescape(link), micro=False)
+    assert drawn == expected.svg_inline(scale=4, dark="#000", light="#fff", svgclass=None, lineclass=None)
+    assert "style" not in drawn
+    assert page.index(drawn) < page.index('<code class="secret">')
 
 
 def test_secret_and_codes_do_not_lie_readable_in_the_database(rig: fakes.Rig, anna: Person) -> None:

@@ -187,3 +187,51 @@ def test_verdicts_and_acts_read_as_words_and_names(language: str, word: str) -> 
     assert steps[1].text.endswith(", Anna: Bruno")
     assert [step.text.endswith(", Anna") for step in steps[2:4]] == [True, True]
     assert steps[4].text.endswith(", Anna: serious")  # a cause as it was written, whatever word it is
+
+
+@pytest.mark.parametrize(
+    ("language", "source", "series", "query"),
+    [
+        ("en", "*", "all sources: negative posts", "“Luce” OR everything from “Imported posts”"),
+        ("it", "replay", "Post importati: post negativi", "“Luce” OR tutto da “Post importati”"),
+    ],
+)
+def test_the_series_and_the_query_are_said_in_words(language: str, source: str, series: str, query: str) -> None:
+    tongue = Tongue(language, zone_for("UTC"), datetime(2026, 3, 12, 14, 0, tzinfo=UTC))
+    alert = social_events.Alert(source=source, tone=social_events.TONE_NEGATIVE, watch_name="Luce")
+    detail = social_pb.AlertDetail(alert=alert, query="“Luce” OR source:replay", series="Luce × replay × negative")
+
+    said = [value for _, value in listening.why(tongue, detail)]
+
+    assert said[1:] == [query, series]
+
+
+@pytest.mark.parametrize(
+    ("source", "handle", "shown"), [("x", "anna", "@anna"), ("x", "@anna", "@anna"), ("rss", "Anna B.", "Anna B.")]
+)
+def test_a_handle_has_its_at_sign_and_the_author_of_a_feed_none(source: str, handle: str, shown: str) -> None:
+    tongue = Tongue("en", zone_for("UTC"), datetime(2026, 3, 12, 14, 0, tzinfo=UTC))
+
+    post = listening.mention(tongue, social_events.Mention(source=source, author_handle=handle, author_name="Anna"))
+
+    assert post.handle == shown
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("wrong", "un'altra lunga password", "La password attuale è sbagliata."),
+        ("a good long password", "a good long password", "La nuova password è quella di prima."),
+        ("a good long password", "corta", "Questa password non va bene"),
+    ],
+)
+def test_a_refused_password_is_explained_in_the_persons_language(
+    rig: fakes.Rig, admin: Browser, old: str, new: str, said: str
+) -> None:
+    rig.desk.people.set_preferences(rig.desk.people.find_by_email("anna@example.com"), {"language": "it"})
+    csrf = re.findall(r'<meta name="csrf" content="([^"]+)">', admin.get("/profile").text)[0]
+
+    answer = admin.post("/profile/password", data={"csrf": csrf, "old": old, "new": new})
+
+    assert answer.status_code == 422
+    assert said in answer.text

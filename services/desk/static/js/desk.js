@@ -5,7 +5,7 @@ import { live } from "./live.js";
 import { panes } from "./panes.js";
 import { suggest } from "./suggest.js";
 import { bell } from "./bell.js";
-import { $, $$, get, on, q, say, visible, wide } from "./tools.js";
+import { $, $$, get, morph, on, parse, q, say, visible, wide } from "./tools.js";
 
 const root = document.documentElement;
 root.classList.add("scripted");
@@ -57,13 +57,13 @@ async function load(url, pane) {
   busyBar(-1);
   if (!answer || mine.signal.aborted) return;
   if (answer.redirected || !answer.ok) return location.assign(url);
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const page = parse(await answer.text());
   const made = page.getElementById("ticket");
   if (!made || mine.signal.aborted) return;
   pane.replaceWith(document.adoptNode(made));
   htmx.process(made);
   document.title = page.title;
-  document.dispatchEvent(new CustomEvent("htmx:after:swap", { detail: {} }));
+  document.dispatchEvent(new Event("htmx:after:swap"));
 }
 
 // Blocks of the context pane stay as the person left them.
@@ -142,16 +142,13 @@ live();
 async function refresh() {
   const answer = await get(location.href, { "HX-Request": "true" });
   if (!answer) return;
-  const made = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("page");
-  const here = $("page");
-  if (made) htmx.swap({ text: made.outerHTML, target: here, swap: "outerMorph", sourceElement: here });
+  const made = parse(await answer.text()).getElementById("page");
+  if (made) morph($("page"), made.outerHTML);
 }
 
 const every = q("[data-every]");
 if (every) {
   setInterval(() => {
-    if (!document.hidden && !q("details[open], dialog[open]") && !getSelection().toString()) {
-      refresh();
-    }
+    if (!document.hidden && !q("details[open], dialog[open]") && !getSelection().toString()) refresh();
   }, every.dataset.every * 1000);
 }

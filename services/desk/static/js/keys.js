@@ -13,7 +13,7 @@ const command = (name) => [...$$(`[data-cmd~="${name}"]`)].find((node) => visibl
 
 function within(list) {
   const at = list.findIndex((node) => node === document.activeElement || node.contains(document.activeElement));
-  return at >= 0 ? at : list.findIndex((node) => node.getAttribute("aria-current") === "true" || node.classList.contains("here"));
+  return at >= 0 ? at : list.findIndex((node) => node.ariaCurrent === "true" || node.classList.contains("here"));
 }
 
 function step(by) {
@@ -47,7 +47,7 @@ function out() {
   if (active?.closest(".composer")) return $("title")?.focus(), true;
   if (active?.matches(TYPED)) return active.blur(), true;
   if (q("#ticket.shown")) {
-    const row = rowLinks().find((one) => one.getAttribute("aria-current") === "true");
+    const row = rowLinks().find((one) => one.ariaCurrent === "true");
     if (row) return row.focus(), true;
     const back = q(".phone-back a");
     if (visible(back)) return back.click(), true;
@@ -97,7 +97,7 @@ const RUN = {
 // In a stream of posts an act means the post in focus.
 function nearest(name) {
   const here = document.activeElement?.closest(".post, .row");
-  return (here?.querySelector(`[data-cmd~="${name}"]`)) ?? command(name);
+  return here?.querySelector(`[data-cmd~="${name}"]`) ?? command(name);
 }
 
 export function run(name) {
@@ -135,7 +135,7 @@ function listen(event) {
   if (document.documentElement.dataset.keys === "off") return;
   if (key === "Enter" && document.activeElement?.matches("#rows a[data-row]") && wide()) {
     const row = document.activeElement;
-    if (row.getAttribute("aria-current") === "true") event.preventDefault(), $("title")?.focus();
+    if (row.ariaCurrent === "true") event.preventDefault(), $("title")?.focus();
     else on("htmx:after:swap", () => $("title")?.focus(), { once: true });
     return;
   }

@@ -2,15 +2,13 @@
 // older than what it has, and moves nothing under the eye.
 import { typed } from "./composer.js";
 import { ring } from "./bell.js";
-import { $, $$, clock, fill, get, on, post, q, say } from "./tools.js";
+import { $, $$, clock, fill, get, morph, on, parse, post, q, say } from "./tools.js";
 
 const state = { tickets: new Set(), mentions: new Set(), alerts: new Set(), rail: false, all: false, fresh: new Set(), lost: false };
 let liveTimer = 0, railed = 0;
 const version = (node) => +(node?.dataset.version ?? 0);
-const parse = (html) => new DOMParser().parseFromString(html, "text/html");
 const touched = (node) => !!node?.querySelector("details.drop[open]") || (!getSelection().isCollapsed && node?.contains(getSelection().anchorNode));
 const piece = async (url) => (await get(url, { "HX-Request": "true" }))?.text() ?? "";
-const morph = (node, html) => htmx.swap({ text: html, target: node, swap: "outerMorph", sourceElement: node });
 
 export function take(event) {
   if (event.state) return showState(event);

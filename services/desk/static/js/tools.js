@@ -32,6 +32,8 @@ export const get = async (url, headers) => {
   const answer = await fetch(url, { headers }).catch(() => null);
   return answer?.ok && !answer.redirected ? answer : null;
 };
+export const parse = (html) => new DOMParser().parseFromString(html, "text/html");
+export const morph = (node, html) => htmx.swap({ text: html, target: node, swap: "outerMorph", sourceElement: node });
 // What a list to choose from is made of.
 export const choices = async (url, values) => (await get(`${url}?${new URLSearchParams(values)}`, { Accept: "application/json" }))?.json() ?? [];
 export const element = (tag, attributes = {}, ...children) => {
