@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ipaddress
 from dataclasses import replace
 from pathlib import Path
@@ -126,11 +126,11 @@ class Authority:
         return replace(Settings(), rpc=f"grpcs://{address}", rpc_listen=address, **files)
 
     def _signed(self, who: x509.Name, key: Any, *, authority: bool) -> x509.Certificate:
-        now = datetime.datetime.now(datetime.UTC)
+        now = dt.datetime.now(dt.UTC)
         names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
         builder = x509.CertificateBuilder().subject_name(who).issuer_name(self._name).public_key(key)
-        builder = builder.serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(hours=1))
-        builder = builder.not_valid_after(now + datetime.timedelta(hours=1))
+        builder = builder.serial_number(x509.random_serial_number()).not_valid_before(now - dt.timedelta(hours=1))
+        builder = builder.not_valid_after(now + dt.timedelta(hours=1))
         builder = builder.add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         return builder.sign(self._key, hashes.SHA256())
