@@ -98,7 +98,9 @@ class Settings:
     database: str = _setting(
         "", "Database of each service; `{service}` is replaced. Empty: SQLite files in the data folder."
     )
-    bus: str = _setting("local:", "Event log: `local:` reads the outbox tables in place.")
+    bus: str = _setting(
+        "local:", "Event log: `local:` reads the outbox tables in place; `kafka://host:port,host:port`."
+    )
     index: str = _setting("local:", "Search index: `local:` keeps a tantivy index in the data folder.")
     rpc: str = _setting(
         "local:", "Calls between services: `local:` in the process, `grpc://host:port` over the network."

@@ -32,7 +32,7 @@ def new_url(partitions: int) -> str:
     if not SERVER:
         pytest.skip("TEST_KAFKA_URL is not set: Kafka is not tested.")
     url = f"{SERVER.rstrip('/')}/t{uuid.uuid4().hex[:12]}"
-    create_topics(url, retention=timedelta(days=27), partitions=partitions)
+    create_topics(Cluster.of(url), retention=timedelta(days=27), partitions=partitions)
     return url
 
 

@@ -128,6 +128,14 @@ class Log(Protocol):
         """Writes into the consumer's transaction what the log wants to show of records that are parked there."""
         ...
 
+    def migrate(self, retention: timedelta) -> list[str]:
+        """Makes what the log needs and is not there yet; says what a person should know. Safe to run twice."""
+        ...
+
+    def faults(self) -> list[str]:
+        """What is wrong with the log's own settings, a sentence each with how to mend it."""
+        ...
+
     def workers(self, duties: Duties) -> list[Worker]:
         """What must run beside the services for the log's sake: pruning, or a relay for each database."""
         ...

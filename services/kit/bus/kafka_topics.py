@@ -25,7 +25,7 @@ _SEGMENT = timedelta(days=1)  # a segment goes whole, when its youngest record m
 _MESSAGE_BYTES = 4 * MAX_EVENT_BYTES  # so that no event is refused, however its headers grow
 
 
-def create_topics(url: str, *, retention: timedelta, partitions: int = PARTITIONS) -> list[str]:
+def create_topics(cluster: Cluster, *, retention: timedelta, partitions: int = PARTITIONS) -> list[str]:
     """Makes what is missing and leaves what is there; returns a sentence on each thing a person should know.
 
     Safe to run twice and at the same time. Raises `Invalid` for a retention of more than 27 days, `Unavailable`.
@@ -36,8 +36,8 @@ def create_topics(url: str, *, retention: timedelta, partitions: int = PARTITION
             f" {_LONGEST.days} days; set {(_LONGEST - _SEGMENT).days} or less.",
             field="ASCOLTO_RETENTION_DAYS",
         )
-    cluster = Cluster.of(url)
     with cluster.translated():
+        cluster.reach()
         admin = KafkaAdminClient(**cluster.client)
         try:
             brokers = len(admin.describe_cluster()["brokers"])
@@ -80,11 +80,11 @@ def _create(admin: Any, wanted: Mapping[str, Mapping[str, Any]]) -> None:
             raise error(topic["error_message"])
 
 
-def faults(url: str, *, partitions: int = PARTITIONS) -> list[str]:
+def faults(cluster: Cluster, *, partitions: int = PARTITIONS) -> list[str]:
     """What is wrong with the topics, a sentence each with how to mend it; empty when all is well. Raises `Unavailable`."""
-    cluster = Cluster.of(url)
     wanted = _wanted(cluster, partitions)
     with cluster.translated():
+        cluster.reach()
         admin = KafkaAdminClient(**cluster.client)
         try:
             described = {topic["name"]: topic for topic in admin.describe_topics(list(wanted)) if topic["partitions"]}

@@ -12,7 +12,7 @@ import sqlite3
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -134,6 +134,14 @@ class LocalLog:
 
     def copy_parked(self, uow: Uow, records: Sequence[Record]) -> None:
         """Nothing: the row in the consumer's database is in everybody's reach."""
+
+    def migrate(self, retention: timedelta) -> list[str]:  # noqa: ARG002 (pruning keeps it)
+        """Nothing: the databases' own migrations make the outboxes."""
+        return []
+
+    def faults(self) -> list[str]:
+        """None that the databases' own checks would not tell."""
+        return []
 
     def workers(self, duties: Duties) -> list[Worker]:
         """The one that prunes outboxes."""
