@@ -26,9 +26,10 @@ from benchmarks.report import Row
 from benchmarks.texts import words
 from services.search.domain.document import KINDS
 from services.search.domain.query import Reader, parse
+from services.search.index.analysis import Analysis
+from services.search.index.compile import Compiler
 from services.search.index.local import schema as fields
-from services.search.index.local.analysis import Analysis
-from services.search.index.local.compile import Compiler
+from services.search.index.local.queries import TantivyQueries
 from services.search.index.local.typos import Spellings
 from services.search.index.local.writing import kept
 from services.search.ports import Plan, Scope
@@ -101,7 +102,8 @@ class Engine:
         self._index.reload()
         self._schema = fields.build()
         analysis = Analysis()
-        self._compiler = Compiler(self._schema, analysis, Spellings(self._schema, analysis, self._index.searcher))
+        queries = TantivyQueries(self._schema, analysis)
+        self._compiler = Compiler(queries, Spellings(self._schema, analysis, self._index.searcher))
         self._wanted: dict[str, Any] = {name: {"terms": {"field": name, "size": 50}} for name in FACETS}
         self._wanted["h"] = {"histogram": {"field": "at", "interval": 86_400_000_000.0, "min_doc_count": 1}}
         self._compiled: dict[str, tantivy.Query] = {}
