@@ -26,7 +26,7 @@ from benchmarks.report import Row
 from benchmarks.texts import words
 from services.search.domain.document import KINDS
 from services.search.domain.query import Reader, parse
-from services.search.index.analysis import Analysis
+from services.search.index.analysis import Analysis, analyzer
 from services.search.index.compile import Compiler
 from services.search.index.local import schema as fields
 from services.search.index.local.queries import TantivyQueries
@@ -191,8 +191,8 @@ def _bare_loop(data: Path) -> float:
     with tempfile.TemporaryDirectory(dir=data) as folder:
         built = _bare_schema()
         index = tantivy.Index(built, folder)
-        index.register_tokenizer("folded", fields.analyzer(""))
-        index.register_tokenizer("stem_it", fields.analyzer("it"))
+        index.register_tokenizer("folded", analyzer(""))
+        index.register_tokenizer("stem_it", analyzer("it"))
         writer = index.writer(48_000_000, 1)
         began, added = time.perf_counter(), 0
         statements = (

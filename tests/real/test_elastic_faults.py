@@ -362,7 +362,7 @@ def test_two_processes_that_write_in_between_one_another_end_in_the_owners_docum
 
             one.owner.scan = scan  # type: ignore[method-assign]  # the same pages, with changes after each
             one.rebuilder.run_once()
-            one.owner.scan = read  # type: ignore[method-assign]
+            one.owner.scan = read  # type: ignore[method-assign]  # as it was
         if dice.random() < 0.4:
             one.indexer.run_once()
     one.indexer.run_once()
