@@ -193,11 +193,11 @@ class OutboxLog(LocalLog):
             raise Internal(f"Position {offset} of {topic} lies beyond the log's end {end}: is this another log?")
         return [Record(topic, partition, *row) for row in rows]
 
-    def begin(self, topic: str, partition: int) -> int:  # noqa: ARG002 (there is one)
+    def begin(self, topic: str, partition: int) -> int:
         rows = self._ask(self._producer(topic), "SELECT floor FROM outbox_floor WHERE topic = %s", (topic,))
         return int(rows[0][0]) if rows else 0
 
-    def end(self, topic: str, partition: int) -> int:  # noqa: ARG002 (there is one)
+    def end(self, topic: str, partition: int) -> int:
         text = "SELECT coalesce(last_value, 0) + 1 FROM pg_sequences WHERE sequencename = 'outbox_id_seq'"
         return int(self._ask(self._producer(topic), text, ())[0][0])
 

@@ -36,7 +36,11 @@ def _statements(package: str) -> Iterator[tuple[str, Sql]]:
 def _inside(value: object) -> tuple[object, ...]:
     if isinstance(value, dict):
         return tuple(value.values())
-    return tuple(vars(value).values()) if type(value).__module__.startswith("services.") and hasattr(value, "__dict__") else ()
+    return (
+        tuple(vars(value).values())
+        if type(value).__module__.startswith("services.") and hasattr(value, "__dict__")
+        else ()
+    )
 
 
 @pytest.mark.parametrize("service", SERVICES)
