@@ -66,9 +66,6 @@ class ServiceFigures(_Asked):
 
     def collect(self) -> Iterator[Metric]:
         """The newest of all."""
-        lag = GaugeMetricFamily("ascolto_kit_group_lag_records", "Records a group has not read.", labels=_GROUP)
-        age = GaugeMetricFamily("ascolto_kit_group_lag_seconds", "Age of the oldest of them.", labels=_GROUP)
-        paused = GaugeMetricFamily("ascolto_kit_group_paused", "1: it waits for what is away.", labels=_GROUP)
         letters = GaugeMetricFamily("ascolto_kit_dead_letters", "Records parked, not handled yet.", labels=_GROUP)
         leases = GaugeMetricFamily(
             "ascolto_kit_lease_seconds", "Until it ends unless renewed.", labels=("service", "lease", "holder")
@@ -76,12 +73,6 @@ class ServiceFigures(_Asked):
         commits = CounterMetricFamily("ascolto_kit_commits", "Transactions committed by this process.", labels=_SERVICE)
         for name, one in self._watched.items():
             commits.add_metric([name], one.service.database.commits)
-            for found in one.lags():
-                labels = [name, found.group, found.topic]
-                paused.add_metric(labels, bool(found.paused))
-                if found.known:
-                    lag.add_metric(labels, max(0, found.end - found.position))
-                    age.add_metric(labels, found.age_s)
             try:
                 for group, topic, count in one.letters():
                     letters.add_metric([name, group, topic], count)
@@ -89,7 +80,7 @@ class ServiceFigures(_Asked):
                     leases.add_metric([name, held.name, held.holder], held.left_s)
             except AscoltoError:  # the database's check says it
                 continue
-        yield from (lag, age, paused, letters, leases, commits)
+        yield from (letters, leases, commits)
         yield from self._pools()
 
     def _pools(self) -> Iterator[Metric]:
