@@ -44,13 +44,15 @@ class IntakeFigures(Collector):
         unread = GaugeMetricFamily(
             "ascolto_intake_quarantine", "Contacts that could not be read and wait for a person."
         )
+        yield contacts
         now_us = int(self._clock.now().timestamp() * 1_000_000)
         try:
             with self._database.read() as reader:
-                for state, (count, due_us) in deliveries.counts(reader).items():
-                    waiting.add_metric([state], count)
-                    oldest.add_metric([state], max(0.0, (now_us - due_us) / 1e6))
-                unread.add_metric([], inbound.count_quarantine(reader))
+                counts, quarantined = deliveries.counts(reader), inbound.count_quarantine(reader)
         except AscoltoError:  # the database's check says it
-            pass
-        yield from (contacts, waiting, oldest, unread)
+            return
+        for state, (count, due_us) in counts.items():
+            waiting.add_metric([state], count)
+            oldest.add_metric([state], max(0.0, (now_us - due_us) / 1e6))
+        unread.add_metric([], quarantined)
+        yield from (waiting, oldest, unread)

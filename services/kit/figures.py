@@ -18,7 +18,7 @@ from services.kit.app import Check
 from services.kit.errors import AscoltoError
 from services.kit.http import failing
 from services.kit.runner import Loop
-from services.kit.watched import Watched
+from services.kit.watched import Held, Watched
 
 _SERVICE = ("service",)
 _GROUP = ("service", "group", "topic")
@@ -36,11 +36,7 @@ class Registry(CollectorRegistry):
         """Everything, each name once."""
         found = {metric.name: metric for metric in super().collect()}
         for ask in self.beside:
-            try:
-                page = ask()
-            except AscoltoError:  # its check says so; a page of figures must not fail for one of its parts
-                continue
-            for metric in text_string_to_metric_families(page):
+            for metric in _page(ask):
                 if not metric.name.startswith("ascolto_") or metric.name.endswith("_created"):
                     continue  # its memory is shown under a name of its own
                 if metric.name in found:
@@ -48,6 +44,20 @@ class Registry(CollectorRegistry):
                 else:
                     found[metric.name] = metric
         yield from found.values()
+
+
+def _page(ask: Callable[[], str]) -> Iterable[Metric]:
+    try:
+        return text_string_to_metric_families(ask())
+    except AscoltoError:  # its check says so; a page of figures must not fail for one of its parts
+        return ()
+
+
+def _in_database(watched: Watched) -> tuple[Sequence[tuple[str, str, int]], Sequence[Held]]:
+    try:
+        return watched.letters(), watched.leases()
+    except AscoltoError:  # the database's check says so
+        return (), ()
 
 
 class _Asked(Collector):
@@ -73,13 +83,11 @@ class ServiceFigures(_Asked):
         commits = CounterMetricFamily("ascolto_kit_commits", "Transactions committed by this process.", labels=_SERVICE)
         for name, one in self._watched.items():
             commits.add_metric([name], one.service.database.commits)
-            try:
-                for group, topic, count in one.letters():
-                    letters.add_metric([name, group, topic], count)
-                for held in one.leases():
-                    leases.add_metric([name, held.name, held.holder], held.left_s)
-            except AscoltoError:  # the database's check says it
-                continue
+            parked, held = _in_database(one)
+            for group, topic, count in parked:
+                letters.add_metric([name, group, topic], count)
+            for lease in held:
+                leases.add_metric([name, lease.name, lease.holder], lease.left_s)
         yield from (letters, leases, commits)
         yield from self._pools()
 
