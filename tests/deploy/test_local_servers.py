@@ -36,7 +36,7 @@ def test_a_process_that_took_the_number_of_an_ended_server_is_left_alone(
 
 
 def test_what_was_started_is_known_again_and_stopped(tmp_path: Path) -> None:
-    program = [sys.executable, "-c", "import time; print('ready', flush=True); time.sleep(600)"]
+    program = [sys.executable, "-c", "import signal; print('ready', flush=True); signal.pause()"]
     started = process.start("one", program, log=tmp_path / "log", url="one://")
     running = started.wait(lambda: "ready" in (tmp_path / "log").read_text())
     running.save(tmp_path / "one.json")
@@ -59,7 +59,7 @@ def test_a_server_that_ends_at_once_shows_its_last_words(tmp_path: Path) -> None
 
 
 def test_who_is_interrupted_while_it_starts_leaves_nothing_behind(tmp_path: Path) -> None:
-    program = [sys.executable, "-c", "import time; time.sleep(600)"]
+    program = [sys.executable, "-c", "import signal; signal.pause()"]
     started = process.start("one", program, log=tmp_path / "log", url="one://")
 
     def interrupted() -> bool:
