@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
@@ -25,9 +27,11 @@ from services.kit.db.carry import MOVED, Shape, SqliteTables, Tally, tally
 from services.kit.db.sqlite import SqliteDatabase
 from services.kit.errors import Conflict, Internal, Invalid, NotFound, Unavailable
 from services.kit.spool import sha256
+from services.kit.topics import PRODUCERS
 
 if TYPE_CHECKING:
     from services.kit.blobs import Blobs
+    from services.kit.consume import Consumer
     from services.kit.control import Progress
     from services.kit.db.postgres_carry import PostgresTables
     from services.kit.uow import Row
@@ -36,7 +40,7 @@ REPORT = "move.json"
 _WANTED = {"database": "postgresql", "bus": "kafka", "index": "elasticsearch", "blobs": "s3"}
 _ROWS, _BYTES = 2000, 8 * 1024 * 1024  # of a page
 _HANDS = 8  # blobs on their way at a time
-_ROUNDS = 1000  # of handing events from service to service
+_DRAIN_S, _PAUSE_S = 30.0, 0.1
 
 Reindex = Callable[[Application, "Progress"], Mapping[str, Any]]
 
@@ -76,9 +80,9 @@ def move(here: Application, target: Settings, progress: Progress, reindex: Reind
         with Application(there_settings) as there:
             there.reach()
             there.migrate()
-            _check_log(there)
-            report: dict[str, Any] = {"databases": {}}
             names = [name for name in here.databases if name not in COPIES]
+            _check_unused(there, names)
+            report: dict[str, Any] = {"databases": {}}
             for done, name in enumerate(names):
                 part = _part(progress, done / 10, 0.1)
                 report["databases"][name] = _carry_database(here.settings, there.settings, name, part)
@@ -128,18 +132,40 @@ def _check_embedded(here: Application) -> None:
 
 
 def _drain(here: Application) -> None:
-    """Runs every group until nothing waits in the log, so that no event must be carried."""
+    """Runs every group until nothing waits in the log, so that no event must be carried; nothing is sent, nothing taken in."""
     consumers = [one for name, each in here.consumers.items() if name not in COPIES for one in each]
-    for _ in range(_ROUNDS):
-        if not sum(one.run_once() for one in consumers):
-            break
-    for one in consumers:
-        one.close()
-        for lag in one.lags():
-            if lag.position < lag.end:
+    stop = threading.Event()
+    feeders = [
+        threading.Thread(target=worker.run, args=(stop,), name=worker.name, daemon=True)
+        for service in here.services.values()
+        for worker in service.workers
+        if getattr(worker, "feeds_consumers", False)
+    ]
+    for feeder in feeders:
+        feeder.start()
+    try:
+        while sum(_run(one, stop) for one in consumers):
+            pass
+    finally:
+        stop.set()
+        for one in consumers:
+            one.close()
+        for feeder in feeders:
+            feeder.join()
+
+
+def _run(consumer: Consumer, pause: threading.Event) -> int:
+    """All that waits for one group; what it lacks to begin with is waited for. Raises `Unavailable`, naming the topic."""
+    until = time.monotonic() + _DRAIN_S
+    while True:
+        try:
+            return consumer.run_once()
+        except Unavailable as error:
+            if time.monotonic() > until:
                 raise Unavailable(
-                    f"The group {lag.group} has not read all of {lag.topic}, which cannot be carried: {lag.paused}"
-                )
+                    f"{consumer.name} cannot read what waits, and that cannot be carried: {error.message}"
+                ) from error
+            pause.wait(_PAUSE_S)
 
 
 def _give_key(source: Settings, target: Settings) -> None:
@@ -158,9 +184,19 @@ def _give_key(source: Settings, target: Settings) -> None:
         )
 
 
-def _check_log(there: Application) -> None:
-    from services.kit.topics import PRODUCERS
+def _check_unused(there: Application, names: Iterable[str]) -> None:
+    """Nothing may be there but what an earlier try brought."""
+    from services.kit.db.postgres_carry import PostgresTables
 
+    for name in names:
+        with PostgresTables(there.settings.database_of(name), name) as new:
+            if new.used():
+                raise Conflict(
+                    f"The new installation has run already: its database of {name} shows it. To move once more, drop its"
+                    " databases, topics and bucket first."
+                )
+            if strays := new.strays():
+                raise Conflict(f"The new database of {name} is not empty: {', '.join(strays)}. Name an empty one.")
     for topic in PRODUCERS:
         if any(bounds.end > 0 for bounds in there.bus.bounds(topic).values()):
             raise Conflict(
@@ -178,13 +214,6 @@ def _carry_database(source: Settings, target: Settings, name: str, progress: Pro
         SqliteTables(source.data.absolute() / f"{name}.db") as old,
         PostgresTables(target.database_of(name), name) as new,
     ):
-        if new.used():
-            raise Conflict(
-                f"The new installation has run already: the database of {name} holds its positions. To move once more,"
-                " drop its databases, topics and bucket first."
-            )
-        if strays := new.strays():
-            raise Conflict(f"The new database of {name} is not empty: {', '.join(strays)}. Name an empty one.")
         shapes = old.shapes()
         total = max(1, sum(old.count(shape) for shape in shapes))
         done = 0
