@@ -7,9 +7,11 @@ SHELL := /bin/bash
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 SEEDS ?= 3
+COMPOSE ?= deploy/compose.yaml
+DOCKER_COMPOSE = docker compose -f $(COMPOSE)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup setup-dev demo run test test-browser test-real servers servers-down faults bench lint format proto lock migrate backup restore clean
+.PHONY: help setup setup-dev demo run test test-browser test-real servers servers-down faults bench lint format proto lock migrate backup restore up down upgrade logs clean
 
 help: ## Lists what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -93,6 +95,24 @@ backup: setup ## Writes a backup of the running or stopped installation to TO=fi
 
 restore: setup ## Restores FROM=file into an empty data folder.
 	@$(BIN)/ascolto restore $(FROM)
+
+up: ## Starts the distributed system in containers; COMPOSE=deploy/compose.embedded.yaml the embedded one.
+	@deploy/prepare.sh
+	@$(DOCKER_COMPOSE) up --build --detach --wait
+
+down: ## Stops the containers; data stay in their volumes.
+	@$(DOCKER_COMPOSE) down
+
+upgrade: ## Builds anew, migrates, and replaces one service after the other, those that read the log before those that write it.
+	@$(DOCKER_COMPOSE) build
+	@services=$$($(DOCKER_COMPOSE) config --services); \
+	if grep -qx migrate <<<"$$services"; then $(DOCKER_COMPOSE) run --rm migrate; fi; \
+	for one in search desk social tickets intake ascolto; do \
+		if grep -qx $$one <<<"$$services"; then echo "Replacing $$one"; $(DOCKER_COMPOSE) up --detach --wait --no-deps $$one; fi; \
+	done
+
+logs: ## Follows the log of all containers, or of SERVICE=name.
+	@$(DOCKER_COMPOSE) logs --follow --tail 100 $(SERVICE)
 
 clean: ## Removes what was built; data in .ascolto/ stays.
 	@rm -rf .venv build *.egg-info services/desk/static/vendor .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

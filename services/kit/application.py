@@ -120,7 +120,8 @@ class Application:
         """Brings every database's schema up to date, and makes the topics and the bucket where there are such."""
         for database in self.databases.values():
             database.migrate()
-        self.bus.prepare(timedelta(days=self.settings.retention_days))
+        for said in self.bus.migrate(self._retention):
+            self._log.info("bus.migrated", detail=said)
         self.blobs.prepare()
 
     def reach(self) -> None:
@@ -191,6 +192,7 @@ class Application:
             )
             for one in service.consumers
         ]
+        self._consume_metrics.watch(self.consumers[service.name])
         self._register(service.name, self.servers[service.name])
         self._calls.serve(self._guards[service.name], partial(self._register, service.name))
         return service
@@ -221,6 +223,7 @@ class Application:
     def checks(self) -> list[Check]:
         """Everything readiness rests on."""
         found = [Check("disk", partial(_check_disk, self.folder))]
+        found.append(Check("bus", self.bus.ping, critical=False))  # without it contacts are taken in all the same
         found += [Check(apart.name, apart.check_started) for apart in self._apart]
         for name, service in self.services.items():
             if not service.process:
@@ -258,17 +261,20 @@ class Application:
             for name, one in self.databases.items()
             if name in self.services and not self.services[name].process
         }
-        retention = timedelta(days=self.settings.retention_days)
-        inbox = InboxPruner(owned, clock=self.clock, retention=retention)
+        inbox = InboxPruner(owned, clock=self.clock, retention=self._retention)
         workers.append(PruneWorker("prune-inbox", owned, inbox.prune, holder=self.instance))
         for database in owned.values():
             workers += database.workers(self.wakes.notify)
         workers += self.bus.workers(
-            Duties(owned, self.wakes, self.clock, self.instance, retention, self.metrics, self._groups())
+            Duties(owned, self.wakes, self.clock, self.instance, self._retention, self.metrics, self._groups())
         )
         workers += self._apart  # last: what a wrong setting stops has then stopped the start
         self._runner = Runner(list(self.services.values()), workers)
         self._runner.start()
+
+    @property
+    def _retention(self) -> timedelta:
+        return timedelta(days=self.settings.retention_days)
 
     def _groups(self) -> set[tuple[str, str]]:
         return {(one.consumption.group, one.consumption.topic) for each in self.consumers.values() for one in each}

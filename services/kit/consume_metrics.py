@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
     from services.kit.consume import Consumer
 
 
-class ConsumeMetrics:
+class ConsumeMetrics(Collector):
     """One for a registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self._watched: list[Consumer] = []
+        registry.register(self)
         labels = ("service", "group", "topic")
         self._applied = Counter(
             "ascolto_kit_consumed_records", "Records consumed, with their effect committed.", labels, registry=registry
@@ -23,6 +28,32 @@ class ConsumeMetrics:
         )
         self._parked = Counter(
             "ascolto_kit_parked_records", "Records parked as dead letters.", (*labels, "reason"), registry=registry
+        )
+
+    def watch(self, consumers: Sequence[Consumer]) -> None:
+        """Asks these for their lag at each scrape."""
+        self._watched.extend(consumers)
+
+    def describe(self) -> Iterable[Metric]:
+        """The names, which asks nobody."""
+        return self._families()
+
+    def collect(self) -> Iterable[Metric]:
+        """The lag of each group; of one that cannot be asked there is no figure."""
+        records, age = self._families()
+        for consumer in self._watched:
+            for lag in consumer.lags():
+                if lag.end or not lag.paused:
+                    records.add_metric((lag.group, lag.topic), lag.end - lag.position)
+                    age.add_metric((lag.group, lag.topic), lag.age_s)
+        return records, age
+
+    @staticmethod
+    def _families() -> tuple[GaugeMetricFamily, GaugeMetricFamily]:
+        labels = ("group", "topic")
+        return (
+            GaugeMetricFamily("ascolto_kit_lag_records", "Records that a group has not read.", labels=labels),
+            GaugeMetricFamily("ascolto_kit_lag_seconds", "Age of the oldest of them.", labels=labels),
         )
 
     def applied(self, consumer: Consumer, records: int, seconds: float) -> None:

@@ -256,5 +256,14 @@ class IndexContract:
         self.search(index, text)
         assert index.documents() == 1
 
+    def test_parentheses_as_deep_as_the_language_takes_them_are_searched(self, index: Index) -> None:
+        index.write([document("a", "zebra"), document("b", "leone")])
+        index.commit()
+        query = "zebra"
+        for depth in range(38):
+            query = f"(zebra {query})" if depth % 2 else f"(giraffa OR {query})"
+
+        assert self.ids(self.search(index, query)) == ["a"]
+
     def test_corrections_offer_the_commoner_word(self, library: Index) -> None:
         assert [word for word, _ in library.corrections("rimborsso")][:1] == ["rimborso"]

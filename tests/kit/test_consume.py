@@ -338,6 +338,20 @@ def test_what_is_consumed_and_parked_is_counted(
     assert registry.get_sample_value("ascolto_kit_parked_records_total", labels | {"reason": "internal"}) == 1
 
 
+def test_the_lag_of_a_group_is_told_at_each_scrape(consumer: Consumer, intake: SqliteDatabase) -> None:
+    registry = CollectorRegistry()
+    ConsumeMetrics(registry).watch([consumer])
+    labels = {"group": "tickets", "topic": topics.CONTACTS}
+    consumer.start()
+    publish(intake, ["a", "b"])
+
+    assert registry.get_sample_value("ascolto_kit_lag_records", labels) == 2
+    drain([consumer])
+
+    assert registry.get_sample_value("ascolto_kit_lag_records", labels) == 0
+    assert registry.get_sample_value("ascolto_kit_lag_seconds", labels) == 0
+
+
 def test_a_full_disk_pauses_the_group_and_it_goes_on_by_itself(
     consumer: Consumer, sink: Sink, intake: SqliteDatabase, tickets: SqliteDatabase, clock: ManualClock
 ) -> None:

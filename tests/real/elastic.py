@@ -1,8 +1,7 @@
-"""Indices of one test on a real Elasticsearch, by `TEST_ELASTICSEARCH_URL` (http://host:port), removed after it."""
+"""Indices of one test on a real Elasticsearch, removed after it."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,14 +11,13 @@ import pytest
 from services.kit.ids import new_id
 from services.search.index.elastic import ElasticEngine
 from tests.kitlib import make_database
+from tests.real import servers
 from tests.search.world import World
 
 
 def url_of(prefix: str, *, host: str = "") -> str:
     """The setting for indices under `prefix`; `host` stands before the server when given."""
-    given = urlsplit(os.environ.get("TEST_ELASTICSEARCH_URL", ""))
-    if not given.hostname:
-        pytest.skip("TEST_ELASTICSEARCH_URL names no server")
+    given = urlsplit(servers.url("elasticsearch"))
     return f"elasticsearch://{host or given.netloc}/{prefix}?tls={int(given.scheme == 'https')}"
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
-import pytest
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import MemberToRemove
 
@@ -23,15 +21,12 @@ from services.kit.relay import Relay
 from services.kit.uow import Database
 from services.kit.wakes import Wakes
 from tests.kitlib import wait_until
-
-SERVER = os.environ.get("TEST_KAFKA_URL", "")
+from tests.real import servers
 
 
 def new_url(partitions: int) -> str:
     """A URL with fresh, empty topics."""
-    if not SERVER:
-        pytest.skip("TEST_KAFKA_URL is not set: Kafka is not tested.")
-    url = f"{SERVER.rstrip('/')}/t{uuid.uuid4().hex[:12]}"
+    url = f"{servers.url('kafka')}/t{uuid.uuid4().hex[:12]}"
     create_topics(Cluster.of(url), retention=timedelta(days=27), partitions=partitions)
     return url
 

@@ -1,6 +1,6 @@
 """PostgreSQL for tests: databases that are emptied and used again, and a log over their outbox tables.
 
-The server is `TEST_POSTGRES_URL`; its role must be allowed to make databases. With `TEST_DATABASE=postgres` the
+Its role must be allowed to make databases. With `TEST_DATABASE=postgres` the
 functions of `kitlib` give these instead of SQLite, so that every suite of use cases runs on PostgreSQL.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import functools
 import hashlib
-import os
 import secrets
 from collections.abc import Iterator
 from datetime import datetime
@@ -33,8 +32,8 @@ from services.kit.db.sql import Sql
 from services.kit.errors import Unavailable
 from services.kit.topics import PRODUCERS
 from services.kit.wakes import Wakes
+from tests.real import servers
 
-URL = "TEST_POSTGRES_URL"
 _PASS = Sql("UPDATE leases SET expires_us = expires_us - :us")
 _EMPTY = """
 SELECT string_agg(format('DELETE FROM %I', tablename), ';') FROM pg_tables
@@ -124,7 +123,7 @@ class Server:
 @functools.cache
 def the_server() -> Server:
     """The server of this run."""
-    server = Server(os.environ[URL], f"test_{secrets.token_hex(3)}")
+    server = Server(servers.url("postgres"), f"test_{secrets.token_hex(3)}")
     atexit.register(server.close)
     return server
 
@@ -132,8 +131,6 @@ def the_server() -> Server:
 @pytest.fixture
 def postgres(tmp_path: Path) -> Iterator[Server]:
     """The server; import this where it is used. Databases of `tmp_path` are taken back at the end."""
-    if not os.environ.get(URL):
-        pytest.skip(f"{URL} is not set")
     yield the_server()
     the_server().take_back(tmp_path)
 

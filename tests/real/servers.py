@@ -10,7 +10,7 @@ import os
 import warnings
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -24,8 +24,11 @@ _KEY, _SECRET = "ascolto-tests", "ascolto-tests-secret"
 def url(name: str) -> str:
     """The server's URL. Skips the test that asks, or fails it, where there can be none."""
     found, reason = _find(name)
-    if found:
-        return found
+    return found or lacking(name, reason)
+
+
+def lacking(name: str, reason: str) -> NoReturn:
+    """Skips the test with a warning, or fails it where nothing may be skipped."""
     if os.environ.get(REQUIRED):
         pytest.fail(f"{REQUIRED} is set, and there is no {name}: {reason}", pytrace=False)
     warnings.warn(pytest.PytestWarning(f"NOT TESTED on a real {name}: {reason}"), stacklevel=2)

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka import KafkaAdminClient
 
 from services.kit import topics
 from services.kit.bus import Log
 from services.kit.bus.kafka import KafkaLog
 from services.kit.bus.kafka_cluster import Cluster
+from services.kit.bus.kafka_topics import create_topics, faults
 from services.kit.clock import ManualClock
 from services.kit.consume import Consumer
 from services.kit.db.sqlite import SqliteDatabase
+from services.kit.errors import Invalid, Unavailable
 from services.kit.relay import Relay
 from services.kit.uow import Database
 from tests.contracts.bus import BusContract, publish
-from tests.kitlib import make_kit_database
+from tests.kitlib import make_kit_database, wait_until
 from tests.real import kafka_world
 
 pytestmark = pytest.mark.real
@@ -63,6 +67,49 @@ class TestKafkaLog(BusContract):
     def prune(self, producer: Database, log: Log, clock: ManualClock) -> None:
         assert isinstance(log, KafkaLog)
         kafka_world.forget(self.url, log, topics.CONTACTS)
+
+
+def test_the_topics_of_one_broker_are_made_once_and_told_of(url: str) -> None:
+    cluster = Cluster.of(url)
+
+    said = create_topics(cluster, retention=timedelta(days=7), partitions=1)
+
+    assert [sentence.partition(":")[0] for sentence in said] == ["Kafka has 1 broker(s)"]
+    assert any("1 replica(s): add brokers" in fault for fault in faults(cluster, partitions=1))
+    assert not [fault for fault in faults(cluster, partitions=1) if "replica" not in fault]
+
+
+def test_a_changed_number_of_partitions_and_a_missing_topic_are_faults(url: str) -> None:
+    cluster = Cluster.of(url)
+    admin = KafkaAdminClient(**cluster.client)
+    admin.create_partitions({cluster.name(topics.CONTACTS): 2})
+    admin.delete_topics([cluster.name(topics.ALERTS)])
+    admin.close()
+
+    found = wait_until(lambda: [fault for fault in faults(cluster, partitions=1) if "replica" not in fault])
+
+    assert any(fault.startswith(f"The topic {cluster.name(topics.CONTACTS)} has 2 partitions") for fault in found)
+    assert any(fault.startswith(f"The topic {cluster.name(topics.ALERTS)} is not there") for fault in found)
+
+
+def test_a_retention_past_the_hour_of_erasure_is_refused() -> None:
+    with pytest.raises(Invalid, match="27 or less"):
+        create_topics(Cluster.of("kafka://nowhere:1"), retention=timedelta(days=28))
+
+
+def test_a_broker_that_is_away_is_unavailable_and_told_so_at_once_the_second_time() -> None:
+    log = KafkaLog(Cluster.of("kafka://127.0.0.1:1"))
+
+    with pytest.raises(Unavailable, match=r"Kafka at 127\.0\.0\.1:1 is away"):
+        log.ping()
+    with pytest.raises(Unavailable, match="a moment ago"):
+        log.bounds(topics.CONTACTS)
+
+
+@pytest.mark.parametrize("url", ["kafka:", "kafka://host", "local:", "kafka://a:1,b"])
+def test_a_url_that_names_no_server_is_refused(url: str) -> None:
+    with pytest.raises(Invalid, match="kafka://host:port"):
+        Cluster.of(url)
 
 
 def relayed(relay: Relay) -> None:

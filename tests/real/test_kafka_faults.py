@@ -29,7 +29,7 @@ from services.kit.uow import Database, Event, Uow, chunks
 from services.kit.wakes import Wakes
 from tests.contracts.bus import Sink, consumption, publish
 from tests.kitlib import make_kit_database, wait_until
-from tests.real import kafka_world
+from tests.real import kafka_world, servers
 from tests.real.kafka_proxy import Proxy, behind
 from tests.real.kafka_world import running
 
@@ -181,9 +181,7 @@ def test_cut_again_and_again_in_the_middle_nothing_is_lost_doubled_or_out_of_ord
 
 
 def test_a_topic_that_is_not_there_is_unavailable_and_names_what_to_do(intake: SqliteDatabase) -> None:
-    if not kafka_world.SERVER:
-        pytest.skip("TEST_KAFKA_URL is not set: Kafka is not tested.")
-    cluster = Cluster.of(f"{kafka_world.SERVER.rstrip('/')}/nobody")
+    cluster = Cluster.of(f"{servers.url('kafka')}/nobody")
     publish(intake, ["a"])
 
     with pytest.raises(Unavailable, match="ascolto migrate"):

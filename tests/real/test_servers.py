@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import psycopg
@@ -11,15 +10,11 @@ import pytest
 from tests.real import servers
 
 
-def test_each_database_of_a_test_is_its_own(fresh_postgres: Callable[[], str]) -> None:
-    first, second = (psycopg.connect(fresh_postgres()) for _ in range(2))
-    with first, second:
-        first.execute("CREATE TABLE things (id text)")
-        first.commit()
-
-        assert second.execute("SELECT to_regclass('things')").fetchone() == (None,)
-        assert first.execute("SHOW fsync").fetchone() == ("on",)
-        assert int(first.info.server_version / 10_000) >= 18
+def test_postgres_is_durable_and_takes_many_connections(postgres_url: str) -> None:
+    with psycopg.connect(postgres_url) as server:
+        assert server.info.server_version >= 180_000
+        assert server.execute("SHOW fsync").fetchone() == ("on",)
+        assert server.execute("SELECT current_setting('max_connections')::int").fetchone() >= (300,)
 
 
 def test_a_topic_is_made_by_nobody_but_ourselves(kafka_url: str, own_name: str) -> None:

@@ -29,6 +29,7 @@ class Stub:
     def __init__(self, handler: Handler) -> None:
         self.handler = handler
         self.requests: list[tuple[str, str, bytes]] = []
+        self.authorized_by = ""  # the newest request
         stub = self
 
         class _Answers(BaseHTTPRequestHandler):
@@ -37,6 +38,7 @@ class Stub:
             def answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length") or 0))
                 stub.requests.append((self.command, self.path, body))
+                stub.authorized_by = self.headers.get("authorization", "")
                 answer = stub.handler(self.command, self.path, body)
                 if answer is None:
                     self.close_connection = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -104,6 +105,7 @@ def test_a_late_write_to_a_generation_that_is_gone_makes_no_index(given: Given) 
         (200, {"responses": [{"timed_out": False, "_shards": {"failed": 1}, "hits": {"hits": []}}]}),
         (200, {"responses": [{"error": {"type": "search_phase_execution_exception"}, "status": 503}]}),
         (200, {"responses": [{"error": {"root_cause": [{"type": "too_many_nested_clauses"}]}, "status": 400}]}),
+        (400, {"error": {"type": "x_content_parse_exception"}, "status": 400}),
         (429, {"error": BUSY, "status": 429}),
         (401, {"error": {"type": "security_exception"}, "status": 401}),
         None,
@@ -139,6 +141,14 @@ def test_what_the_server_refuses_to_do_is_a_defect_of_ours(given: Given) -> None
 
     with pytest.raises(Internal, match="mapper_parsing_exception"):
         server.ask("PUT", "/x-1", {})
+
+
+def test_the_user_and_password_of_the_setting_are_sent(given: Given) -> None:
+    stub, _ = given(lambda *_: (200, {}))
+
+    Server(f"elasticsearch://search:p%40ss@{stub.address}/x").ask("GET", "/x-*/_alias")
+
+    assert stub.authorized_by == "Basic " + base64.b64encode(b"search:p@ss").decode()
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,12 @@ class MemoryLog:
     def copy_parked(self, uow: object, records: object) -> None:
         return
 
+    def migrate(self, retention: object) -> list[str]:
+        return []
+
+    def faults(self) -> list[str]:
+        return []
+
     def workers(self, duties: object) -> list[Worker]:
         return []
 

@@ -110,7 +110,7 @@ class Preparer:
         first = raw_id or new_id("con")
         prepared = Prepared(
             raw_id=first,
-            raw_key=f"{scope}|{raw.transport_key}",
+            raw_key=f"{scope}|{raw.transport_key}".replace("\x00", ""),
             account=account,
             channel=account.channel,
             items=[],
@@ -245,6 +245,9 @@ def _bounded(inbound: Inbound, received: datetime) -> Inbound:
     for name in ("to", "cc", "identities", "ancestors", "references"):
         if len(getattr(inbound, name)) > _MANY:
             changes[name] = getattr(inbound, name)[:_MANY]
+    for name in ("event_key", "external_id", "conversation"):
+        if "\x00" in getattr(inbound, name):  # what a database keeps otherwise than it was given finds nothing again
+            changes[name] = getattr(inbound, name).replace("\x00", "")
     if len(inbound.subject) > _SUBJECT_CHARS:
         changes["subject"] = inbound.subject[:_SUBJECT_CHARS]
     if inbound.occurred_at is not None:

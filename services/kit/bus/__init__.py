@@ -129,16 +129,16 @@ class Log(Protocol):
         """Writes into the consumer's transaction what the log wants to show of records that are parked there."""
         ...
 
-    def workers(self, duties: Duties) -> list[Worker]:
-        """What must run beside the services for the log's sake: pruning, or a relay for each database."""
-        ...
-
-    def prepare(self, retention: timedelta) -> None:
-        """Makes the topics, where there are such; safe to run twice."""
+    def migrate(self, retention: timedelta) -> list[str]:
+        """Makes what the log needs and is not there yet; says what a person should know. Safe to run twice."""
         ...
 
     def faults(self) -> list[str]:
-        """What is wrong with how the log is set up, a sentence each with how to mend it. Raises `Unavailable`."""
+        """What is wrong with the log's own settings, a sentence each with how to mend it."""
+        ...
+
+    def workers(self, duties: Duties) -> list[Worker]:
+        """What must run beside the services for the log's sake: pruning, or a relay for each database."""
         ...
 
     def reach(self) -> None:

@@ -6,31 +6,34 @@ Dead letters are rows too: `<topic>.dlq` holds copies, which go the way of all e
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Collection, Mapping, Sequence
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from kafka import KafkaConsumer, TopicPartition
 
-from services.kit import log
-from services.kit.bus import Bounds, Duties, Part, Positions, Record, kafka_topics
+from services.kit.bus import Bounds, Duties, Part, Positions, Record
 from services.kit.bus.kafka_cluster import Cluster
 from services.kit.bus.kafka_publish import KafkaPublisher
 from services.kit.bus.kafka_read import FETCH, KafkaReading, record_of
+from services.kit.bus.kafka_topics import create_topics, faults
 from services.kit.db.events import INSERT_OUTBOX
 from services.kit.errors import Unavailable
 from services.kit.ids import made_at
 from services.kit.relay import Relay, RelayMetrics
-from services.kit.topics import dead_letter_topic
+from services.kit.topics import CONTACTS, dead_letter_topic
 
 if TYPE_CHECKING:
     from services.kit.app import Worker
     from services.kit.uow import Database, Uow
     from services.kit.wakes import Wakes
 
-_ANSWER_MS = 10_000
+_ANSWER_MS = 5000
 _LOOK_MS = 100
+_AWAY_S = 2.0
 
 
 class KafkaLog:
@@ -38,31 +41,21 @@ class KafkaLog:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._events = log.logger("kafka")
         self._lock = threading.Lock()
         self._asking: Any = None  # a consumer without a group, for questions
+        self._away_until = 0.0
 
     @classmethod
     def open(cls, url: str, *, databases: Mapping[str, Database], wakes: Wakes) -> Self:  # noqa: ARG003 (it needs no one's tables)
         """The log of `kafka://host:port,host:port`. Raises `Invalid` for another URL."""
         return cls(Cluster.of(url))
 
-    # --- set-up ---
-
-    def prepare(self, retention: timedelta) -> None:
-        """Makes the topics that are missing, and says in the log what a person should know."""
-        for sentence in kafka_topics.create_topics(self._cluster, retention=retention):
-            self._events.info("topics.prepared", said=sentence)
-
-    def faults(self) -> list[str]:
-        """Topics that are missing, have another number of partitions, too few replicas, or settings that lose events."""
-        return kafka_topics.faults(self._cluster)
+    # --- questions ---
 
     def reach(self) -> None:
-        """Raises `Unavailable` when no broker answers."""
-        self.ping()
-
-    # --- questions ---
+        """Raises `Unavailable` when no broker answers; topics may be missing yet."""
+        with self._question() as asker:
+            asker.topics()
 
     def bounds(self, topic: str) -> dict[Part, Bounds]:
         """Those of all partitions."""
@@ -71,8 +64,7 @@ class KafkaLog:
     def bounds_of(self, parts: Collection[Part]) -> dict[Part, Bounds]:
         """Those of some parts, in two questions."""
         names = {TopicPartition(self._cluster.name(part.topic), part.partition): part for part in parts}
-        with self._lock, self._cluster.translated():
-            asker = self._asker()
+        with self._question() as asker:
             begins = asker.beginning_offsets(list(names), timeout_ms=_ANSWER_MS)
             ends = asker.end_offsets(list(names), timeout_ms=_ANSWER_MS)
         return {part: Bounds(begins[name], ends[name]) for name, part in names.items()}
@@ -81,7 +73,7 @@ class KafkaLog:
         name = self._cluster.name(topic)
         if found := asker.partitions_for_topic(name):
             return [TopicPartition(name, number) for number in sorted(found)]
-        raise Unavailable(f"Kafka at {self._cluster} has no topic {name}: run `ascolto migrate`.")
+        raise self._cluster.lacks(name)
 
     def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Record]:
         """Up to `limit` records from `offset` on, for looking; a question for each call."""
@@ -90,8 +82,7 @@ class KafkaLog:
         bounds.check(part, offset)
         if offset == bounds.end:
             return []
-        with self._lock, self._cluster.translated():
-            asker = self._asker()
+        with self._question() as asker:
             asker.assign([there])
             asker.seek(there, offset)
             for _ in range(_ANSWER_MS // _LOOK_MS):
@@ -99,8 +90,22 @@ class KafkaLog:
                     return [record_of(part, message) for message in polled[there]]
         raise Unavailable(f"Kafka at {self._cluster} did not answer within {_ANSWER_MS} ms.")
 
+    @contextlib.contextmanager
+    def _question(self) -> Iterator[Any]:
+        """One at a time. After one without an answer the next are told so at once: a page asks many in a row."""
+        with self._lock:
+            if time.monotonic() < self._away_until:
+                raise Unavailable(f"Kafka at {self._cluster} is away: it did not answer a moment ago.")
+            try:
+                with self._cluster.translated():
+                    yield self._asker()
+            except Unavailable:
+                self._away_until = time.monotonic() + _AWAY_S
+                raise
+
     def _asker(self) -> Any:
         if self._asking is None:
+            self._cluster.reach()
             self._asking = KafkaConsumer(
                 **self._cluster.client, group_id=None, enable_auto_commit=False, auto_offset_reset="none", **FETCH
             )
@@ -119,15 +124,13 @@ class KafkaLog:
 
     def parts(self, topics: Sequence[str]) -> list[Part]:
         """All partitions of some topics. Raises `Unavailable`."""
-        with self._lock, self._cluster.translated():
-            asker = self._asker()
+        with self._question() as asker:
             return [Part(topic, one.partition) for topic in topics for one in self._partitions(asker, topic)]
 
     def _since(self, parts: Collection[Part], moment: datetime) -> dict[Part, int]:
         moment_ms = int(moment.timestamp() * 1000)
         names = {part: TopicPartition(self._cluster.name(part.topic), part.partition) for part in parts}
-        with self._lock, self._cluster.translated():
-            asker = self._asker()
+        with self._question() as asker:
             ends = asker.end_offsets(list(names.values()), timeout_ms=_ANSWER_MS)
             found = asker.offsets_for_times(dict.fromkeys(names.values(), moment_ms), timeout_ms=_ANSWER_MS)
         return {part: found[name].offset if found.get(name) else ends[name] for part, name in names.items()}
@@ -166,11 +169,17 @@ class KafkaLog:
             for service, database in duties.databases.items()
         ]
 
+    def migrate(self, retention: timedelta) -> list[str]:
+        """Makes the topics that are missing; says what a person should know."""
+        return create_topics(self._cluster, retention=retention)
+
+    def faults(self) -> list[str]:
+        """What is wrong with the topics, and how to mend it."""
+        return faults(self._cluster)
+
     def ping(self) -> None:
-        """Raises `Unavailable` when no broker answers."""
-        with self._lock, self._cluster.translated():
-            asker = self._asker()
-            asker.topics()
+        """Raises `Unavailable` when no broker answers or a topic is missing."""
+        self.bounds(CONTACTS)
 
     def close(self) -> None:
         """Closes the connection for questions; readers are closed by those who read."""

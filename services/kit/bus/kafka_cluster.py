@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from kafka import errors
 from services.kit.errors import Internal, Invalid, Unavailable
 
 _ANSWER_MS = 10_000
+_REACH_S = 2.0  # a stop waits for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,21 @@ class Cluster:
             "reconnect_backoff_max_ms": 1000,
             "client_id": "ascolto",
         }
+
+    def lacks(self, name: str) -> Unavailable:
+        """What is said where a topic is not there."""
+        return Unavailable(f"Kafka at {self} has no topic {name}: run `ascolto migrate`.")
+
+    def reach(self) -> None:
+        """Raises `Unavailable` when no server takes a connection; called before each client is made.
+
+        kafka-python 3.0.12 leaves a thread behind with each client that finds nobody.
+        """
+        for server in self.servers:
+            host, _, port = server.rpartition(":")
+            with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=_REACH_S):
+                return
+        raise Unavailable(f"Kafka at {self} is away: no server takes a connection.")
 
     @contextlib.contextmanager
     def translated(self) -> Iterator[None]:

@@ -62,6 +62,7 @@ class KafkaPublisher:
 
     def _opened(self) -> Any:
         if self._producer is None:
+            self._cluster.reach()
             self._producer = KafkaProducer(
                 **self._cluster.client,
                 acks="all",

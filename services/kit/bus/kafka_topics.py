@@ -37,6 +37,7 @@ def create_topics(cluster: Cluster, *, retention: timedelta, partitions: int = P
             field="ASCOLTO_RETENTION_DAYS",
         )
     with cluster.translated():
+        cluster.reach()
         admin = KafkaAdminClient(**cluster.client)
         try:
             brokers = len(admin.describe_cluster()["brokers"])
@@ -83,6 +84,7 @@ def faults(cluster: Cluster, *, partitions: int = PARTITIONS) -> list[str]:
     """What is wrong with the topics, a sentence each with how to mend it; empty when all is well. Raises `Unavailable`."""
     wanted = _wanted(cluster, partitions)
     with cluster.translated():
+        cluster.reach()
         admin = KafkaAdminClient(**cluster.client)
         try:
             described = {topic["name"]: topic for topic in admin.describe_topics(list(wanted)) if topic["partitions"]}

@@ -120,13 +120,6 @@ class LocalLog:
             )
         return cls(paths, wakes=wakes)
 
-    def prepare(self, _retention: timedelta) -> None:
-        """The outbox tables are made by the migrations."""
-
-    def faults(self) -> list[str]:
-        """None: there is nothing to set up."""
-        return []
-
     def reach(self) -> None:
         """There is no server: always reached."""
 
@@ -146,6 +139,14 @@ class LocalLog:
 
     def copy_parked(self, uow: Uow, records: Sequence[Record]) -> None:
         """Nothing: the row in the consumer's database is in everybody's reach."""
+
+    def migrate(self, retention: timedelta) -> list[str]:  # noqa: ARG002 (pruning keeps it)
+        """Nothing: the databases' own migrations make the outboxes."""
+        return []
+
+    def faults(self) -> list[str]:
+        """None that the databases' own checks would not tell."""
+        return []
 
     def workers(self, duties: Duties) -> list[Worker]:
         """The one that prunes outboxes."""

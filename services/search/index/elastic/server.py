@@ -80,8 +80,13 @@ class Server:
             header = {"index": index, "allow_partial_search_results": False, "search_type": _kind_of(body)}
             lines += [msgspec.json.encode(header), msgspec.json.encode({"timeout": _WITHIN, **body})]
         status, answer = self._send("POST", "/_msearch", b"\n".join(lines) + b"\n", _SEARCH_S, ndjson=True)
+        try:
+            answers = self._checked(status, answer)["responses"]
+        except Internal as error:
+            _log.error("index.refused_search", status=status, kind=error.message)
+            raise Unavailable("The search index could not read what it was asked.") from error
         found: list[dict[str, Any]] = []
-        for one in self._checked(status, answer)["responses"]:
+        for one in answers:
             if "error" in one:
                 self._search_failed(one)
             if one.get("timed_out") or one.get("_shards", {}).get("failed"):
