@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
@@ -25,13 +23,14 @@ from services.kit.backends import COPIES
 from services.kit.config import Settings
 from services.kit.db.carry import MOVED, Shape, SqliteTables, Tally, tally
 from services.kit.db.sqlite import SqliteDatabase
-from services.kit.errors import Conflict, Internal, Invalid, NotFound, Unavailable
+from services.kit.drain import drain
+from services.kit.errors import Conflict, Internal, Invalid, NotFound
+from services.kit.secrets import install_key
 from services.kit.spool import sha256
 from services.kit.topics import PRODUCERS
 
 if TYPE_CHECKING:
     from services.kit.blobs import Blobs
-    from services.kit.consume import Consumer
     from services.kit.control import Progress
     from services.kit.db.postgres_carry import PostgresTables
     from services.kit.uow import Row
@@ -40,7 +39,6 @@ REPORT = "move.json"
 _WANTED = {"database": "postgresql", "bus": "kafka", "index": "elasticsearch", "blobs": "s3"}
 _ROWS, _BYTES = 2000, 8 * 1024 * 1024  # of a page
 _HANDS = 8  # blobs on their way at a time
-_DRAIN_S, _PAUSE_S = 30.0, 0.1
 
 Reindex = Callable[[Application, "Progress"], Mapping[str, Any]]
 
@@ -71,8 +69,8 @@ def move(here: Application, target: Settings, progress: Progress, reindex: Reind
     """
     _check_embedded(here)
     progress(0.0, "Working off what waits")
-    _drain(here)
-    _give_key(here.settings, target)
+    drain(here, lambda said: progress(0.0, said))
+    install_key(target.key_path, here.settings.key_path.read_bytes())
     with tempfile.TemporaryDirectory() as folder:
         there_settings = replace(
             target, data=Path(folder), key_file=str(here.settings.key_path), rpc="local:", models=False
@@ -129,59 +127,6 @@ def _check_embedded(here: Application) -> None:
                 " the old installation's settings.",
                 field="ASCOLTO_DATABASE",
             )
-
-
-def _drain(here: Application) -> None:
-    """Runs every group until nothing waits in the log, so that no event must be carried; nothing is sent, nothing taken in."""
-    consumers = [one for name, each in here.consumers.items() if name not in COPIES for one in each]
-    stop = threading.Event()
-    feeders = [
-        threading.Thread(target=worker.run, args=(stop,), name=worker.name, daemon=True)
-        for service in here.services.values()
-        for worker in service.workers
-        if getattr(worker, "feeds_consumers", False)
-    ]
-    for feeder in feeders:
-        feeder.start()
-    try:
-        while sum(_run(one, stop) for one in consumers):
-            pass
-    finally:
-        stop.set()
-        for one in consumers:
-            one.close()
-        for feeder in feeders:
-            feeder.join()
-
-
-def _run(consumer: Consumer, pause: threading.Event) -> int:
-    """All that waits for one group; what it lacks to begin with is waited for. Raises `Unavailable`, naming the topic."""
-    until = time.monotonic() + _DRAIN_S
-    while True:
-        try:
-            return consumer.run_once()
-        except Unavailable as error:
-            if time.monotonic() > until:
-                raise Unavailable(
-                    f"{consumer.name} cannot read what waits, and that cannot be carried: {error.message}"
-                ) from error
-            pause.wait(_PAUSE_S)
-
-
-def _give_key(source: Settings, target: Settings) -> None:
-    """The new installation reads what the old one encrypted and signed."""
-    key, path = source.key_path.read_bytes(), target.key_path
-    if not path.exists():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch(0o600)
-            path.write_bytes(key)
-        except OSError as error:
-            raise Unavailable(f"The key cannot be copied to {path}: {error.strerror}.") from error
-    if path.read_bytes() != key:
-        raise Conflict(
-            f"{path} is another installation's key. Set ASCOLTO_KEY_FILE of the new one to a file that is not there yet."
-        )
 
 
 def _check_unused(there: Application, names: Iterable[str]) -> None:
