@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -18,11 +19,14 @@ from ascolto.intake.v1.service_pb2 import EnsureBrandRequest
 from ascolto.intake.v1.service_pb2_grpc import IntakeStub
 from services.desk import app as desk
 from services.intake import app as intake
+from services.kit import backup as backups
 from services.kit import cli, log, maintenance, runner
+from services.kit import move as moving
 from services.kit.application import Application
 from services.kit.backends import SERVICES
 from services.kit.config import Settings
 from services.kit.control import Command
+from services.kit.drain import drain
 from services.kit.errors import AscoltoError, Invalid, Unavailable
 from services.kit.rpc import Caller
 from services.search import app as search
@@ -73,7 +77,7 @@ def commands(app: Application) -> Mapping[str, Command]:
         "token.revoke": lambda args, _: _token_revoke(app, **args),
         "replay": lambda args, progress: maintenance.replay(app, progress, **args),
         "reindex": lambda _args, progress: maintenance.reindex(app, progress),
-        "backup": lambda args, progress: maintenance.backup(app, progress, **args),
+        "backup": lambda args, progress: backups.backup(app, progress, **args),
         "migrate": lambda _args, _: dict.fromkeys(app.databases, "up to date"),
         "doctor": lambda _args, _: maintenance.doctor(app),
     }
@@ -317,13 +321,41 @@ def backup(target: str, as_json: Json = False) -> None:
 
 @main_app.command()
 def restore(source: str, as_json: Json = False) -> None:
-    """Fills an empty data folder from a backup; what it was about to send waits for a person's decision."""
+    """Fills an empty installation from a backup; what it was about to send waits for a person's decision."""
     settings = _settings()
-    done = maintenance.restore(settings, source)
-    with Application(settings) as app:
+    done = backups.restore(settings, source)
+    with Application(settings) as app, cli.bar(as_json=as_json) as progress:
         app.migrate()
+        wire(app)
+        search.pass_over(app.databases["search"], app.bus, app.clock)
+        drain(app, lambda said: progress(0.5, said))
         done["held"] = intake.doubt_unsent(app.databases["intake"], app.clock)
     text = f"{done['files']} files restored, {done['held']} deliveries held. The index is rebuilt at the next start."
+    cli.show(done, as_json=as_json, text=text)
+
+
+@main_app.command()
+def move(
+    to: Annotated[
+        str, typer.Option(help="File of the new installation's settings, a line ASCOLTO_NAME=value each.")
+    ] = "",
+    confirmed: Annotated[bool, typer.Option("--confirm", help="Close the old installation for good.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Carries this stopped embedded installation to PostgreSQL, Kafka, Elasticsearch and S3; goes on where it was killed."""
+    if confirmed == bool(to):
+        raise Invalid("Say either --to FILE, or --confirm once the new installation was looked at.")
+    settings, target = _settings(quiet=True), None if confirmed else moving.target_settings(Path(to))
+    with Application(settings) as app:
+        app.migrate()
+        if target is None:
+            done = moving.confirm(wire(app))
+            text = f"{settings.data} is closed: the installation goes on at {done['to']['database']}."
+        else:
+            reindex = lambda there, progress: maintenance.reindex(wire(there), progress)  # noqa: E731
+            with cli.bar(as_json=as_json) as progress:
+                done = moving.move(wire(app), target, progress, reindex)
+            text = moving.told(done)
     cli.show(done, as_json=as_json, text=text)
 
 

@@ -256,18 +256,12 @@ class Application:
         for name, service in self.services.items():
             workers += self.consumers[name]
             workers += service.workers
-        owned = {
-            name: one
-            for name, one in self.databases.items()
-            if name in self.services and not self.services[name].process
-        }
+        owned = self._owned()
         inbox = InboxPruner(owned, clock=self.clock, retention=self._retention)
         workers.append(PruneWorker("prune-inbox", owned, inbox.prune, holder=self.instance))
         for database in owned.values():
             workers += database.workers(self.wakes.notify)
-        workers += self.bus.workers(
-            Duties(owned, self.wakes, self.clock, self.instance, self._retention, self.metrics, self._groups())
-        )
+        workers += self.log_workers()
         workers += self._apart  # last: what a wrong setting stops has then stopped the start
         self._runner = Runner(list(self.services.values()), workers)
         self._runner.start()
@@ -275,6 +269,20 @@ class Application:
     @property
     def _retention(self) -> timedelta:
         return timedelta(days=self.settings.retention_days)
+
+    def _owned(self) -> dict[str, Database]:
+        """The databases that this process looks after."""
+        return {
+            name: one
+            for name, one in self.databases.items()
+            if name in self.services and not self.services[name].process
+        }
+
+    def log_workers(self) -> list[Worker]:
+        """What must run for the log's sake: relays, or pruning."""
+        return self.bus.workers(
+            Duties(self._owned(), self.wakes, self.clock, self.instance, self._retention, self.metrics, self._groups())
+        )
 
     def _groups(self) -> set[tuple[str, str]]:
         return {(one.consumption.group, one.consumption.topic) for each in self.consumers.values() for one in each}

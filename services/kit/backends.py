@@ -32,6 +32,8 @@ COPIES = frozenset({"search"})  # hold nothing of their own: built anew from the
 BACKENDS: Mapping[tuple[str, str], str] = {
     ("database", "sqlite"): "services.kit.db.sqlite:SqliteDatabase",
     ("database", "postgresql"): "services.kit.db.postgres:PostgresDatabase",
+    ("snapshot", "sqlite"): "services.kit.db.snapshot:SqliteSnapshots",
+    ("snapshot", "postgresql"): "services.kit.db.postgres_snapshot:PostgresSnapshots",
     ("bus", "local"): "services.kit.bus.local:LocalLog",
     ("bus", "kafka"): "services.kit.bus.kafka:KafkaLog",
     ("blobs", "local"): "services.kit.blobs:FolderBlobs",
