@@ -21,6 +21,7 @@ from services.desk import app as desk
 from services.intake import app as intake
 from services.kit import backup as backups
 from services.kit import cli, log, maintenance, runner
+from services.kit import doctor as examination
 from services.kit import move as moving
 from services.kit.application import Application
 from services.kit.backends import SERVICES
@@ -79,7 +80,7 @@ def commands(app: Application) -> Mapping[str, Command]:
         "reindex": lambda _args, progress: maintenance.reindex(app, progress),
         "backup": lambda args, progress: backups.backup(app, progress, **args),
         "migrate": lambda _args, _: dict.fromkeys(app.databases, "up to date"),
-        "doctor": lambda _args, _: maintenance.doctor(app),
+        "doctor": lambda _args, _: examination.look(app),
     }
 
 
@@ -129,6 +130,18 @@ def _perform(name: str, arguments: Mapping[str, Any], *, as_json: bool) -> Any:
             return commands(wire(app))[name](given, progress)
 
     return cli.perform(settings.data.absolute(), name, arguments, here, as_json=as_json)
+
+
+def _doctor(*, as_json: bool) -> Any:
+    try:
+        data = _settings().data.absolute()
+    except Invalid:
+        return examination.examine(os.environ)  # which says it as a finding
+    return cli.perform(data, "doctor", {}, lambda _given, _progress: examination.examine(os.environ), as_json=as_json)
+
+
+def _mark(one: Mapping[str, Any]) -> str:
+    return "BAD " if not one["ok"] else "warn" if one["warning"] else "ok  "
 
 
 def _settings(*, quiet: bool = False) -> Settings:
@@ -362,11 +375,11 @@ def move(
 @main_app.command()
 def doctor(as_json: Json = False) -> None:
     """Looks for what is wrong and says how to mend it; exits with 1 when something is."""
-    found = _perform("doctor", {}, as_json=as_json)
+    found = _doctor(as_json=as_json)
     cli.show(
         found,
         as_json=as_json,
-        text="\n".join(f"{'ok  ' if one['ok'] else 'BAD '} {one['name']}: {one['detail']}" for one in found),
+        text="\n".join(f"{_mark(one)} {one['name']}: {one['detail']}" for one in found),
     )
     if not all(one["ok"] for one in found):
         raise typer.Exit(1)

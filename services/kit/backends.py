@@ -23,6 +23,7 @@ from services.kit.egress import Egress
 from services.kit.errors import Invalid
 from services.kit.leases import Leases
 from services.kit.secrets import Keys, SecretBox
+from services.kit.trace import Tracer
 from services.kit.uow import Database
 from services.kit.wakes import Wakes
 
@@ -79,3 +80,4 @@ class Parts:
     instance: str  # this process among all of its kind, the same after a restart: who holds a lease
     leases: Leases
     egress: Egress
+    tracer: Tracer | None = None

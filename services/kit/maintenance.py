@@ -1,4 +1,4 @@
-"""What operators ask of an installation from the command line: replay, reindex, doctor.
+"""What operators ask of an installation from the command line: replay, reindex.
 
 Works on an `Application`, running or only opened; speaks to services by their calls alone.
 """
@@ -13,13 +13,11 @@ from ascolto.common.v1.operations_pb2_grpc import OperationsStub
 from ascolto.search.v1.service_pb2_grpc import SearchStub
 from services.kit.control import Progress
 from services.kit.errors import Unavailable
-from services.kit.http import failing
 from services.kit.rpc.caller import Caller
 
 if TYPE_CHECKING:
     from services.kit.application import Application
 
-_FORMAT = 1
 _REBUILD_S = 24 * 3600
 
 
@@ -58,28 +56,3 @@ def reindex(app: Application, progress: Progress) -> dict[str, Any]:
         progress(status.rebuild_done, f"{status.rebuild_documents} of {status.rebuild_total} documents")
         time.sleep(0.2)
     raise Unavailable("The rebuild did not end within a day; the index in use is untouched.")
-
-
-def doctor(app: Application) -> list[dict[str, Any]]:
-    """Every check with its result, and the settings that are unusual for a machine others can reach."""
-    checks = [one for one in app.checks() if app.running or one.critical]  # the others are of what runs
-    faults = {name: detail for name, detail, _ in failing(checks)}
-    found = [{"name": one.name, "ok": one.name not in faults, "detail": faults.get(one.name, "fine")} for one in checks]
-    settings = app.settings
-    if settings.http.host not in {"127.0.0.1", "::1", "localhost"} and not settings.trust_proxy:
-        found.append(
-            {
-                "name": "http",
-                "ok": False,
-                "detail": "HTTP is open to others without a proxy: put TLS in front and set ASCOLTO_TRUST_PROXY=1.",
-            }
-        )
-    mode = settings.key_path.stat().st_mode & 0o777
-    found.append(
-        {
-            "name": "key",
-            "ok": mode == 0o600,
-            "detail": "fine" if mode == 0o600 else f"The key file has mode {mode:o}; make it 600.",
-        }
-    )
-    return found

@@ -30,6 +30,7 @@ from services.search.usecases.rebuild import Rebuilder
 from services.search.usecases.watch import Watcher
 
 _ASK_S = 1.5
+_NO_INDEX = frozenset({"absent", "damaged"})
 
 
 def build(parts: Parts, owners: Owners | None = None) -> Service:
@@ -41,7 +42,7 @@ def build(parts: Parts, owners: Owners | None = None) -> Service:
         )
     engine = load("index", parts.settings.index)(parts.settings.index, parts.data / "search")
     generations = Generations(parts.database, engine, clock=parts.clock)
-    indexer = Indexer(generations, parts.database, parts.log, parts.blobs, clock=parts.clock)
+    indexer = Indexer(generations, parts.database, parts.log, parts.blobs, clock=parts.clock, tracer=parts.tracer)
     rebuilder = Rebuilder(generations, owners, parts.database, parts.leases, parts.instance)
     rpc = SearchRpc(Finder(generations, owners, indexer.lags), generations, indexer, rebuilder, clock=parts.clock)
     parts.metrics.register(Figures(rpc.status))
@@ -92,10 +93,9 @@ def build_apart(parts: Parts) -> Service:
 
     def check() -> None:
         status = ask()
-        if status.state in {"absent", "damaged"}:
+        if status.state in _NO_INDEX:
             raise Unavailable(f"There is no index to search: {status.last_error or 'it is being built'}")
 
-    parts.metrics.register(Figures(ask))
     return Service(
         name="search",
         database=parts.database,
@@ -105,7 +105,7 @@ def build_apart(parts: Parts) -> Service:
 
 
 class Figures(Collector):
-    """What is measured of the index. Absent from the page while search does not answer, so that nobody reads old figures."""
+    """What is measured of the index; by the process that has it, whose page is shown with the main process's."""
 
     def __init__(self, ask: Callable[[], StatusResponse]) -> None:
         self._ask = ask
@@ -122,6 +122,10 @@ class Figures(Collector):
             return
         yield GaugeMetricFamily(
             "ascolto_search_lag_seconds", "Age of the oldest event not in the index.", value=status.lag_s
+        )
+        yield GaugeMetricFamily("ascolto_search_lag_events", "Events not in the index.", value=status.lag_events)
+        yield GaugeMetricFamily(
+            "ascolto_search_usable", "1: there is an index to search.", value=status.state not in _NO_INDEX
         )
         held = GaugeMetricFamily("ascolto_search_documents", "Documents in the index.", labels=["kind"])
         for kind in KINDS:

@@ -341,7 +341,7 @@ def test_what_is_consumed_and_parked_is_counted(
 def test_the_lag_of_a_group_is_told_at_each_scrape(consumer: Consumer, intake: SqliteDatabase) -> None:
     registry = CollectorRegistry()
     ConsumeMetrics(registry).watch([consumer])
-    labels = {"group": "tickets", "topic": topics.CONTACTS}
+    labels = {"service": "tickets", "group": "tickets", "topic": topics.CONTACTS}
     consumer.start()
     publish(intake, ["a", "b"])
 

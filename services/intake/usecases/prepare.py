@@ -150,7 +150,7 @@ class Preparer:
             threading=_threading(capabilities, inbound),
             log_key=f"{account.id}:{inbound.conversation or inbound.external_id}",
             subject=privacy.subject(self._keys, sender.kind, sender.value) if sender else b"",
-            trace_id=log.trace_id(),
+            trace_id=log.trace_id() or log.fresh_trace(),  # mail and polls begin theirs here
         )
         item = Item(f"{scope}|{inbound.event_key}", contact_id, inbound, frame)
         if inbound.act is Act.MESSAGE:

@@ -8,6 +8,7 @@ unknown: the caller gets `Unavailable`, and its repeat meets the unique keys of 
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import random
 import threading
 import time
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import psycopg
 from psycopg import Connection
 
-from services.kit import log
+from services.kit import log, trace
 from services.kit.clock import Clock, SystemClock
 from services.kit.db import guard, postgres_errors
 from services.kit.db.migrate import folder_of, head_of
@@ -30,7 +31,7 @@ from services.kit.db.postgres_pool import Limits, Pool, Watch, conninfo
 from services.kit.db.postgres_uow import PostgresReader, PostgresUow, Statements
 from services.kit.db.postgres_wake import Ear, Waker, listen
 from services.kit.errors import Internal, Unavailable
-from services.kit.uow import Lane, Reader, Uow
+from services.kit.uow import Lane, PoolUse, Reader, Uow
 
 if TYPE_CHECKING:
     from services.kit.app import Worker
@@ -119,7 +120,8 @@ class PostgresDatabase:
         guard.refuse_inside_uow("A write")
         if self._closing.is_set():
             raise Unavailable(f"The database {self.service} is closed.")
-        return self._write(function, lane)
+        with trace.span("write", service=self.service):
+            return self._write(function, lane)
 
     def submit(self, function: Callable[[Uow], T], *, lane: Lane = Lane.PEOPLE) -> Future[T]:
         """As `write`, at once; the future resolves only after the commit. Raises `Unavailable` when too much waits."""
@@ -131,7 +133,8 @@ class PostgresDatabase:
             if self._waiting[lane] >= limit:
                 raise Unavailable(f"{limit} writes wait for the database {self.service}.", retry_after_s=1.0)
             self._waiting[lane] += 1
-            return self._threads[lane].submit(self._submitted, function, lane)
+            run = contextvars.copy_context().run  # the trace of who asks
+            return self._threads[lane].submit(run, self._submitted, function, lane)
 
     def _submitted(self, function: Callable[[Uow], T], lane: Lane) -> T:
         with self._lock:
@@ -166,6 +169,10 @@ class PostgresDatabase:
     def workers(self, notify: Callable[[frozenset[str]], None]) -> list[Worker]:
         """The one that hears other processes' commits."""
         return [Ear(self.info, self.service, notify)]
+
+    def pools(self) -> list[PoolUse]:
+        """Connections that write and that read."""
+        return [self._writers.use("writers"), self._readers.use("readers")]
 
     def close(self) -> None:
         """Finishes what waits, then closes."""
