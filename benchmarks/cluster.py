@@ -9,11 +9,14 @@ import secrets
 import shutil
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+from kafka import KafkaAdminClient
+from psycopg import sql
 
 from benchmarks.product import ROOT, get
 from deploy.local import servers
@@ -79,21 +82,19 @@ class Installation:
         """URL of a service's database."""
         return self.cluster.backends["ASCOLTO_DATABASE"].replace("{service}", service)
 
-    def figure(self, service: str, line: str) -> float:
-        """A figure that begins with `line`, added up over all instances of a service."""
+    def figure(self, service: str, line: str, label: str = "") -> float:
+        """A figure whose lines begin with `line` and have `label` in them, added up over all instances of a service."""
         found = 0.0
         for one in self.cluster.of(service):
-            page = get(f"http://{one.http}/metrics")[1].decode()
-            found += sum(float(each.rpartition(" ")[2]) for each in page.splitlines() if each.startswith(line))
+            lines = get(f"http://{one.http}/metrics")[1].decode().splitlines()
+            found += sum(float(each.rpartition(" ")[2]) for each in lines if each.startswith(line) and label in each)
         return found
 
     def searchable(self) -> int:
-        """Messages in the index, which all instances share."""
-        one = self.cluster.of("search")[0]
-        for line in get(f"http://{one.http}/metrics")[1].decode().splitlines():
-            if line.startswith("ascolto_search_documents{") and 'kind="message"' in line:
-                return int(float(line.rpartition(" ")[2]))
-        return 0
+        """Messages that a search finds, as the server itself says: to ask our processes would cost what is measured."""
+        server = self.servers["TEST_ELASTICSEARCH_URL"].replace("elasticsearch:", "http:", 1)
+        status, body = get(f"{server}/{self.name}/_count?q=kind:message")
+        return int(json.loads(body)["count"]) if status == 200 else 0
 
     def wait_searchable(self, count: int, timeout_s: float = 300) -> None:
         """Blocks until `count` messages are in the index; raises `TimeoutError`."""
@@ -134,7 +135,23 @@ def installation(instances: int) -> Iterator[Installation]:
         yield Installation(made, token, account, found, name)
     finally:
         made.stop()
-        with psycopg.connect(found["TEST_POSTGRES_URL"], autocommit=True) as server:
-            for (database,) in server.execute("SELECT datname FROM pg_database WHERE datname LIKE %s", (f"{name}%",)):
-                server.execute(f'DROP DATABASE "{database}" WITH (FORCE)')
+        forget(found, name)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def forget(found: Mapping[str, str], name: str) -> None:
+    """Removes the databases, topics and indices whose names begin with `name`."""
+    with psycopg.connect(found["TEST_POSTGRES_URL"], autocommit=True) as server:
+        made = server.execute("SELECT datname FROM pg_database WHERE datname LIKE %s", (f"{name}%",)).fetchall()
+        for (database,) in made:
+            server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database)))
+    admin = KafkaAdminClient(bootstrap_servers=found["TEST_KAFKA_URL"].removeprefix("kafka://"))
+    if topics := [topic for topic in admin.list_topics() if topic.startswith(f"{name}.")]:
+        admin.delete_topics(topics)
+    admin.close()
+    elastic = found["TEST_ELASTICSEARCH_URL"].replace("elasticsearch:", "http:", 1)
+    listed = json.loads(get(f"{elastic}/_cat/indices/{name}*?format=json")[1] or b"[]")
+    for index in listed:
+        request = urllib.request.Request(f"{elastic}/{index['index']}", method="DELETE")
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            answer.read()

@@ -53,7 +53,14 @@ class _Connection:
 
 
 async def _drive(
-    urls: Sequence[str], headers: dict[str, str], body: Body, *, connections: int, seconds: float, rate: float, first: int
+    urls: Sequence[str],
+    headers: dict[str, str],
+    body: Body,
+    *,
+    connections: int,
+    seconds: float,
+    rate: float,
+    first: int,
 ) -> Outcome:
     places = [urlsplit(url) for url in urls]
     assert all(place.hostname in {"127.0.0.1", "localhost"} for place in places), "load goes to loopback only"

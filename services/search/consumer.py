@@ -22,7 +22,7 @@ from services.kit.bus import Bounds, Log, Part, Reading, Record
 from services.kit.clock import Clock
 from services.kit.deadletters import NEWER_SCHEMA, park, reason_of
 from services.kit.errors import AscoltoError, Internal, RateLimited, Unavailable
-from services.kit.inbox import Fenced, Place, without_erased
+from services.kit.inbox import Fenced, Place, move_all, without_erased
 from services.kit.positions import Positions
 from services.kit.uow import Database, Uow, chunks
 from services.search import wire
@@ -201,10 +201,10 @@ class Indexer:
         """Versions, then positions, after the index has committed: whatever is lost between is repeated."""
         now_us = self._generations.now_us()
         following = {part: records[-1].offset + 1 for part, records in batch.items()}
+        moves = [(Place(GROUP, *part), self._next[part], offset) for part, offset in following.items()]
 
         def write(uow: Uow) -> None:
-            for part, offset in following.items():
-                Place(GROUP, part.topic, part.partition).move(uow, self._next[part], offset, now_us)
+            move_all(uow, moves, now_us)
             for record, reason in parked:
                 park(uow, GROUP, [record], reason, now_us)
             self._log.copy_parked(uow, [record for record, _ in parked])
