@@ -28,7 +28,7 @@ MEASURES: dict[str, Callable[[], Iterable[Row]]] = {
     "P11": intake.waiting,
     "P12": live.during,
 }
-SUITES = {
+SUITES: dict[str, tuple[str, dict[str, Callable[[], Iterable[Row]]]]] = {
     "embedded": ("# Embedded, one process", MEASURES),
     "distributed": ("# Distributed: PostgreSQL, Kafka, Elasticsearch, S3", {"all": distributed.measure}),
 }

@@ -122,7 +122,8 @@ def installation(instances: int) -> Iterator[Installation]:
     """An empty one with so many processes of each service a contact passes through and one of the others."""
     found, name = urls(), f"b{secrets.token_hex(5)}"
     folder = Path(tempfile.mkdtemp(prefix="ascolto-bench-cluster-"))
-    given = backends(*(found[f"TEST_{role}_URL"] for role in ("POSTGRES", "KAFKA", "ELASTICSEARCH", "S3")), name)
+    postgres, kafka, elastic, s3 = (found[f"TEST_{role}_URL"] for role in ("POSTGRES", "KAFKA", "ELASTICSEARCH", "S3"))
+    given = backends(postgres, kafka, elastic, s3, name)
     settings = given | {"PYTHONPATH": f"{ROOT}:{ROOT / 'proto' / 'python'}"}
     fewer = {"social": 1, "desk": 1}
     made = Cluster(folder, free(), free(), f"smtp://{free()}", backends=settings, each=instances, fewer=fewer)

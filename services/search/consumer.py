@@ -18,7 +18,7 @@ from google.protobuf.message import DecodeError
 
 from services.kit import crash, log
 from services.kit.blobs import Blobs
-from services.kit.bus import Bounds, Log, Part, Reading, Record
+from services.kit.bus import Log, Part, Reading, Record
 from services.kit.clock import Clock
 from services.kit.deadletters import NEWER_SCHEMA, park, reason_of
 from services.kit.errors import AscoltoError, Internal, RateLimited, Unavailable
@@ -135,10 +135,9 @@ class Indexer:
         if not batch:
             return 0
         try:
-            count = sum(len(records) for records in batch.values())
-            if stop is not None and count < self._most and self._gather(stop):
-                _add(batch, reading.poll(self._most - count, 0.0))
-                count = sum(len(records) for records in batch.values())
+            count = sum(map(len, batch.values()))
+            if stop is not None:
+                count = self._gather(reading, batch, count, stop)
             self._apply(batch)
         except Exception:
             reading.rewind(batch.keys())
@@ -147,19 +146,17 @@ class Indexer:
         self.handled += count
         return count
 
-    def _gather(self, stop: threading.Event) -> bool:
-        """Waits for the window to end, or until nothing more comes. False when there was nothing to wait for."""
+    def _gather(self, reading: Reading, batch: dict[Part, list[Record]], count: int, stop: threading.Event) -> int:
+        """Adds what comes until the window ends, nothing more comes or it is enough; returns how many there are then."""
         window = next((window_s for events, window_s in _WIDER if self._last >= events), _WINDOW_S)
         until = self._committed_at + window
-        if time.monotonic() >= until:
-            return False
-        seen: list[dict[Part, Bounds]] = []
-        while (left := until - time.monotonic()) > 0 and not stop.wait(min(left, _WINDOW_S)):
-            ends = [self._log.bounds(topic) for topic in wire.CONSUMES]
-            if ends == seen:
+        while count < self._most and (left := until - time.monotonic()) > 0 and not stop.wait(min(left, _WINDOW_S)):
+            more = reading.poll(self._most - count, 0.0)
+            if not more:
                 break
-            seen = ends
-        return True
+            _add(batch, more)
+            count += sum(map(len, more.values()))
+        return count
 
     def _apply(self, batch: dict[Part, list[Record]]) -> None:
         changes: list[Change] = []
