@@ -120,13 +120,16 @@ class Cluster(Product):
 
     backends: Mapping[str, str] = field(default_factory=dict)
     each: int = 2
+    fewer: Mapping[str, int] = field(default_factory=dict)  # of these services, so many
     edge: str = field(default_factory=free)
     instances: list[Instance] = field(default_factory=list)
     balancers: list[Balancer] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.instances = [
-            Instance(service, number, free(), free(), free()) for service in SERVICES for number in range(self.each)
+            Instance(service, number, free(), free(), free())
+            for service in SERVICES
+            for number in range(self.fewer.get(service, self.each))
         ]
         where = ",".join(f"{one.service}={one.rpc}" for one in self.instances)
         self.extra = {
