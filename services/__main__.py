@@ -1,33 +1,29 @@
 """Ascolto in one command: every service, no server. Read this page first: it is the whole product, wired.
 
-`wire` adds the services up; the commands below run them, or speak to the process that does.
+`wire` adds the services up; the commands below run them, or speak to the process that does. What is heavy is imported
+where it is needed: all services are 3 s of a processor, and most commands and processes want few of them.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
 
-from ascolto.intake.v1.service_pb2 import EnsureBrandRequest
-from ascolto.intake.v1.service_pb2_grpc import IntakeStub
-from services.desk import app as desk
-from services.intake import app as intake
-from services.kit import cli, log, maintenance, runner
-from services.kit.application import Application
+from services.kit import cli, log
 from services.kit.backends import SERVICES
 from services.kit.config import Settings
-from services.kit.control import Command
 from services.kit.errors import AscoltoError, Invalid, Unavailable
-from services.kit.rpc import Caller
-from services.search import app as search
-from services.social import app as social
-from services.tickets import app as tickets
+
+if TYPE_CHECKING:
+    from services.kit.application import Application
+    from services.kit.control import Command
 
 main_app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Customer care for online shops."
@@ -41,25 +37,35 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print just the secret.")]
 
 
-BUILD = {
-    "intake": intake.build,
-    "tickets": tickets.build,
-    "social": social.build,
-    "search": search.build,
-    "desk": desk.build,
-}
+def wire(app: Application, *, apart: bool = False, only: Collection[str] = SERVICES) -> Application:
+    """The services of this process, in the order in which they depend on one another; `apart`: search in a process of its own.
 
-
-def wire(app: Application, *, apart: bool = False) -> Application:
-    """The services of this process, in the order in which they depend on one another; `apart`: search in a process of its own."""
-    build = BUILD | {"search": search.build_apart} if apart else BUILD
+    `only`: those of them that are wanted.
+    """
     for name in app.databases:
-        app.add(build[name](app.parts(name)))
+        if name in only:
+            service = importlib.import_module(f"services.{name}.app")
+            build = service.build_apart if apart and name == "search" else service.build
+            app.add(build(app.parts(name)))
     return app
 
 
+# What must be wired for a command when no process runs; the others need databases alone.
+NEEDS: Mapping[str, Collection[str]] = {
+    "init": ("intake",),
+    "token.create": ("intake",),
+    "token.revoke": ("intake",),
+    "replay": SERVICES,
+    "reindex": ("tickets", "social", "search"),
+    "doctor": SERVICES,
+}
+
+
 def commands(app: Application) -> Mapping[str, Command]:
-    """What the command line can ask of a wired application, running or not."""
+    """What the command line can ask of an application, running or not."""
+    from services.desk import commands as desk
+    from services.kit import maintenance
+
     people = app.databases["desk"]
     return {
         "init": lambda args, _: _init(app, **args),
@@ -80,10 +86,16 @@ def commands(app: Application) -> Mapping[str, Command]:
 
 
 def _init(app: Application, *, brand: str, email: str, admin: str) -> dict[str, Any]:
+    from ascolto.intake.v1.service_pb2 import EnsureBrandRequest
+    from ascolto.intake.v1.service_pb2_grpc import IntakeStub
+    from services.desk import commands as desk
+    from services.kit.rpc import Caller
+    from services.social.app import ensure_watch
+
     caller = Caller(service="cli", keys=app.keys, clock=app.clock)
     wanted = EnsureBrandRequest(name=brand, email=email)
     made = caller.invoke(IntakeStub(app.channels["intake"]).EnsureBrand, wanted, timeout_s=20)
-    social.ensure_watch(app.parts("social"), brand_id=made.brand.id, brand=brand)
+    ensure_watch(app.parts("social"), brand_id=made.brand.id, brand=brand)
     password = desk.first_user(app.databases["desk"], email=admin or email)
     accounts = dict(made.accounts)
     return {
@@ -96,12 +108,16 @@ def _init(app: Application, *, brand: str, email: str, admin: str) -> dict[str, 
 
 
 def _token_create(app: Application, *, name: str, scopes: list[str]) -> dict[str, Any]:
+    from services.desk import commands as desk
+
     secret = desk.create_token(app.databases["desk"], name=name, scopes=scopes)
     desk.push_keys(app.parts("desk"))  # it opens the hooks when it is shown, not a moment later
     return {"secret": secret}
 
 
 def _token_revoke(app: Application, *, token_id: str) -> None:
+    from services.desk import commands as desk
+
     desk.revoke_token(app.databases["desk"], token_id=token_id)
     desk.push_keys(app.parts("desk"))
 
@@ -120,9 +136,11 @@ def _perform(name: str, arguments: Mapping[str, Any], *, as_json: bool) -> Any:
     settings = _settings()
 
     def here(given: Mapping[str, Any], progress: Any) -> Any:
+        from services.kit.application import Application
+
         with Application(settings) as app:
             app.migrate()
-            return commands(wire(app))[name](given, progress)
+            return commands(wire(app, only=NEEDS.get(name, ())))[name](given, progress)
 
     return cli.perform(settings.data.absolute(), name, arguments, here, as_json=as_json)
 
@@ -139,6 +157,9 @@ def run(
     services: Annotated[list[str] | None, typer.Argument(help="Names of services; none: all of them.")] = None,
 ) -> None:
     """Runs services until SIGTERM or SIGINT; without names all of them, migrated first."""
+    from services.kit import runner
+    from services.kit.application import Application
+
     for name in services or ():
         if name not in SERVICES:
             raise Invalid(f"There is no service {name}; the services are {', '.join(SERVICES)}.")
@@ -318,11 +339,15 @@ def backup(target: str, as_json: Json = False) -> None:
 @main_app.command()
 def restore(source: str, as_json: Json = False) -> None:
     """Fills an empty data folder from a backup; what it was about to send waits for a person's decision."""
+    from services.intake.app import doubt_unsent
+    from services.kit import maintenance
+    from services.kit.application import Application
+
     settings = _settings()
     done = maintenance.restore(settings, source)
     with Application(settings) as app:
         app.migrate()
-        done["held"] = intake.doubt_unsent(app.databases["intake"], app.clock)
+        done["held"] = doubt_unsent(app.databases["intake"], app.clock)
     text = f"{done['files']} files restored, {done['held']} deliveries held. The index is rebuilt at the next start."
     cli.show(done, as_json=as_json, text=text)
 
