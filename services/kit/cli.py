@@ -7,8 +7,9 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -16,6 +17,8 @@ from services.kit import control
 from services.kit.control import Command
 from services.kit.errors import AscoltoError
 
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print just the secret.")]
 _EXIT = {"invalid": 2, "not_found": 3, "conflict": 4, "unavailable": 5}
 
 
