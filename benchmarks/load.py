@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 Body = Callable[[int], bytes]
 
@@ -53,20 +53,27 @@ class _Connection:
 
 
 async def _drive(
-    url: str, headers: dict[str, str], body: Body, *, connections: int, seconds: float, rate: float, first: int
+    urls: Sequence[str],
+    headers: dict[str, str],
+    body: Body,
+    *,
+    connections: int,
+    seconds: float,
+    rate: float,
+    first: int,
 ) -> Outcome:
-    parts = urlsplit(url)
-    assert parts.hostname in {"127.0.0.1", "localhost"}, "load goes to loopback only"
-    lines = [f"POST {parts.path} HTTP/1.1", f"Host: {parts.netloc}", "Content-Type: application/json"]
+    places = [urlsplit(url) for url in urls]
+    assert all(place.hostname in {"127.0.0.1", "localhost"} for place in places), "load goes to loopback only"
+    lines = [f"POST {places[0].path} HTTP/1.1", f"Host: {places[0].netloc}", "Content-Type: application/json"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     head = ("\r\n".join([*lines, "Content-Length: %d", "", ""])).encode()
     outcome = Outcome(began=time.perf_counter())
     until = outcome.began + seconds
     number = first - 1
 
-    async def one() -> None:
+    async def one(place: SplitResult) -> None:
         nonlocal number
-        connection = _Connection(parts.hostname or "", parts.port or 80)
+        connection = _Connection(place.hostname or "", place.port or 80)
         try:
             while True:
                 number += 1
@@ -86,13 +93,13 @@ async def _drive(
         finally:
             connection.close()
 
-    await asyncio.gather(*(one() for _ in range(connections)))
+    await asyncio.gather(*(one(places[turn % len(places)]) for turn in range(connections)))
     outcome.ended = time.perf_counter()
     return outcome
 
 
 def drive(
-    url: str,
+    url: str | Sequence[str],
     headers: dict[str, str],
     body: Body,
     *,
@@ -101,6 +108,7 @@ def drive(
     rate: float = 0.0,
     first: int = 0,
 ) -> Outcome:
-    """Posts `body(n)` for n from `first` on. `rate` 0: as fast as answers come; else so many a second, lateness counted."""
+    """Posts `body(n)` for n from `first` on, by turns to several instances of one path. `rate` 0: as fast as answers come; else so many a second, lateness counted."""
     assert seconds <= 120, "load is bounded in time"
-    return asyncio.run(_drive(url, headers, body, connections=connections, seconds=seconds, rate=rate, first=first))
+    urls = [url] if isinstance(url, str) else url
+    return asyncio.run(_drive(urls, headers, body, connections=connections, seconds=seconds, rate=rate, first=first))

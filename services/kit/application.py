@@ -6,11 +6,8 @@ control socket; the end is the reverse. Which backends there are is said by the 
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import shutil
 import socket
-import sys
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
@@ -22,7 +19,7 @@ from prometheus_client import GCCollector, PlatformCollector, ProcessCollector
 
 from ascolto.common.v1.envelope_pb2 import Empty
 from ascolto.common.v1.operations_pb2_grpc import OperationsStub
-from services.kit import log
+from services.kit import interpreter, log
 from services.kit.apart import Apart
 from services.kit.app import Check, Service, Worker
 from services.kit.backends import SERVICES, Parts, load
@@ -54,9 +51,6 @@ if TYPE_CHECKING:
     import grpc
 
 
-_SWITCH_INTERVAL_S = 0.0005  # three busy threads delay a 1 ms ticker by 12 ms at p99, by 55 ms with Python's default
-_ARENA_MAX = -8  # M_ARENA_MAX of malloc.h
-_NEW_OBJECTS = 50_000  # between two looks for cycles: a batch of 200 contacts makes about as many, none in a cycle
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 10.0
 _LEAST_FREE_BYTES = 64 * 1024 * 1024
 _FIGURES_S = 2.0
@@ -75,7 +69,7 @@ class Application:
         lock_wait_s: float = 0.0,
     ) -> None:
         """`services`: those this process runs. `alone`: the one it runs beside the main process, which owns the folder."""
-        _few_arenas()
+        interpreter.share_arenas()
         self.settings, self._names = settings, tuple(name for name in SERVICES if name in services)
         self.clock: Clock = clock or SystemClock()
         self._log = log.logger("application")
@@ -286,26 +280,17 @@ class Application:
         if not self._alone:  # the main process owns the folder
             self.blobs.clear()
             Spool(self.folder).clear()
-        sys.setswitchinterval(_SWITCH_INTERVAL_S)
-        _spare_the_collector()
+        interpreter.spare_collector()
         workers: list[Worker] = []
         for name, service in self.services.items():
             workers += self.consumers[name]
             workers += service.workers
-        owned = {
-            name: one
-            for name, one in self.databases.items()
-            if name in self.services and not self.services[name].process
-        }
+        owned = self._owned()
         inbox = InboxPruner(owned, clock=self.clock, retention=self._retention)
         workers.append(PruneWorker("prune-inbox", owned, inbox.prune, holder=self.instance))
         for database in owned.values():
             workers += database.workers(self.wakes.notify)
-        workers += self.bus.workers(
-            Duties(
-                owned, self.wakes, self.clock, self.instance, self._retention, self.metrics, self.tracer, self._groups()
-            )
-        )
+        workers += self.log_workers()
         workers += self._apart  # last: what a wrong setting stops has then stopped the start
         self._runner = Runner(list(self.services.values()), workers)
         self._runner.start()
@@ -313,6 +298,29 @@ class Application:
     @property
     def _retention(self) -> timedelta:
         return timedelta(days=self.settings.retention_days)
+
+    def _owned(self) -> dict[str, Database]:
+        """The databases that this process looks after."""
+        return {
+            name: one
+            for name, one in self.databases.items()
+            if name in self.services and not self.services[name].process
+        }
+
+    def log_workers(self) -> list[Worker]:
+        """What must run for the log's sake: relays, or pruning."""
+        return self.bus.workers(
+            Duties(
+                self._owned(),
+                self.wakes,
+                self.clock,
+                self.instance,
+                self._retention,
+                self.metrics,
+                self.tracer,
+                self._groups(),
+            )
+        )
 
     def _groups(self) -> set[tuple[str, str]]:
         return {(one.consumption.group, one.consumption.topic) for each in self.consumers.values() for one in each}
@@ -356,28 +364,6 @@ class Application:
 
     def __exit__(self, *_details: object) -> None:
         self.stop()
-
-
-def _few_arenas() -> None:
-    """Lets all threads share two heaps: glibc gives nearly every thread its own, and each keeps what it once had.
-
-    A hundred MiB of 350 (measured with 45 threads on two cores). Other C libraries have no such setting and no such heaps.
-    """
-    try:
-        set_option = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):
-        return
-    set_option(_ARENA_MAX, 2)
-
-
-def _spare_the_collector() -> None:
-    """What is loaded by now stays: the collector of cycles need not look at it again, nor at each small batch.
-
-    With Python's own thresholds it took two thirds of the writers' time under load.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_NEW_OBJECTS, 20, 20)
 
 
 def _check_disk(folder: Path) -> None:

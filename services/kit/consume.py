@@ -20,7 +20,7 @@ from services.kit.bus import Log, Part, Reading, Record
 from services.kit.clock import Clock
 from services.kit.deadletters import NEWER_SCHEMA, DeadLetters, park, reason_of
 from services.kit.errors import AscoltoError, RateLimited, Unavailable
-from services.kit.inbox import Fenced, Place, keep_unapplied, without_erased
+from services.kit.inbox import Fenced, Move, Place, keep_unapplied, move_all, without_erased
 from services.kit.positions import Positions
 
 if TYPE_CHECKING:
@@ -50,9 +50,6 @@ class Lag:
     known: bool = True  # false: the log or the database is away, `paused` says which
 
 
-_Move = tuple[Place, int, int]  # where, from which offset, to which
-
-
 def _where(error: BaseException) -> str:
     """Where it was raised; its text may hold what a customer wrote, so the log has the place alone."""
     frames = traceback.extract_tb(error.__traceback__)
@@ -64,7 +61,7 @@ class _Batch:
 
     __slots__ = ("_consumer", "_moves", "_records", "rows", "title")
 
-    def __init__(self, consumer: Consumer, moves: Sequence[_Move], records: Sequence[Record]) -> None:
+    def __init__(self, consumer: Consumer, moves: Sequence[Move], records: Sequence[Record]) -> None:
         self._consumer, self._moves, self._records = consumer, moves, records
         self.rows = len(records)
         self.title = consumer.name
@@ -72,8 +69,7 @@ class _Batch:
     def __call__(self, uow: Uow) -> None:
         consumption = self._consumer.consumption
         now_us = self._consumer.now_us()
-        for place, expected, following in self._moves:
-            place.move(uow, expected, following, now_us)
+        move_all(uow, self._moves, now_us)
         wanted = [record for record in self._records if record.kind in consumption.kinds]
         if len(wanted) < len(self._records):
             known = consumption.kinds | consumption.ignored
@@ -224,7 +220,7 @@ class Consumer:
         park(uow, self.consumption.group, records, reason, now_us)
         self._log.copy_parked(uow, records)
 
-    def _set_aside(self, move: _Move, record: Record, error: Exception) -> None:
+    def _set_aside(self, move: Move, record: Record, error: Exception) -> None:
         reason, now_us = reason_of(error), self.now_us()
         place, expected, following = move
 

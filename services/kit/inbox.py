@@ -51,14 +51,14 @@ class Place:
 
     def register(self, uow: Uow, start: int, now_us: int) -> None:
         """Makes the group known, so that pruning waits for it; keeps a position that is there."""
-        uow.execute(_REGISTER, self._values(start, now_us))
+        uow.execute(_REGISTER, self.values(start, now_us))
 
     def move(self, uow: Uow, expected: int, following: int, now_us: int) -> None:
         """Advances from `expected` alone. Raises `Fenced` when the position is another."""
-        if uow.execute(_MOVE, self._values(following, now_us) | {"expected": expected}) != 1:
-            raise Fenced(f"Group {self.group} is no longer at {expected} of {self.topic}/{self.partition}.")
+        move_all(uow, [(self, expected, following)], now_us)
 
-    def _values(self, following: int, now_us: int) -> dict[str, str | int]:
+    def values(self, following: int, now_us: int) -> dict[str, str | int]:
+        """What its row is written with."""
         return {
             "group": self.group,
             "topic": self.topic,
@@ -66,6 +66,17 @@ class Place:
             "next": following,
             "now_us": now_us,
         }
+
+
+Move = tuple[Place, int, int]  # where, from which offset, to which
+
+
+def move_all(uow: Uow, moves: Sequence[Move], now_us: int) -> None:
+    """Advances places in one statement, each from the offset expected. Raises `Fenced` when one is at another."""
+    rows = [place.values(following, now_us) | {"expected": expected} for place, expected, following in moves]
+    if uow.execute_many(_MOVE, rows) != len(rows):
+        where = ", ".join(f"{expected} of {place.topic}/{place.partition}" for place, expected, _ in moves)
+        raise Fenced(f"Group {moves[0][0].group} is no longer at {where}.")
 
 
 def keep_unapplied(uow: Uow, group: str, records: Sequence[Record], now_us: int) -> list[Record]:

@@ -38,6 +38,7 @@ _ROWS = 1000
 _BYTES = 4 * 1024 * 1024  # in flight at most: the outbox is the queue, and memory stays flat
 _LEASE_S = 15.0
 _TAKE_S = 1.0  # between two tries for the lease
+_PACE_S = 0.04  # small batches are not begun more often: each costs four statements and a request for each partition
 _WAIT_S = 0.5  # where no commit wakes it: those of other processes on SQLite, copies of dead letters
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 _LONGEST_TRANSACTION_S = 60.0  # what draws an id commits within it; the floor trails by twice as much
@@ -159,6 +160,7 @@ class Relay:
                     if not self._holds() and not self.take():
                         stop.wait(_TAKE_S)
                         continue
+                    begun = time.monotonic()
                     moved = self.step(stop)
                 except Conflict:
                     self._lose()
@@ -169,7 +171,9 @@ class Relay:
                     pause = min(pause * 2, _LONGEST_PAUSE_S)
                     continue
                 pause, self.paused = _FIRST_PAUSE_S, ""
-                if not moved:
+                if 0 < moved < _ROWS:
+                    stop.wait(max(0.0, _PACE_S - (time.monotonic() - begun)))
+                elif not moved:
                     seen = self._wakes.wait(self._topics, seen, _WAIT_S)
         finally:
             self.close()

@@ -94,8 +94,8 @@ class Uow(Reader, Protocol):
         """Runs one statement; returns how many rows it touched."""
         ...
 
-    def execute_many(self, statement: Sql, rows: Iterable[Params | Row]) -> None:
-        """Runs one statement for many rows, in few calls of the driver.
+    def execute_many(self, statement: Sql, rows: Iterable[Params | Row]) -> int:
+        """Runs one statement for many rows, in few calls of the driver; returns how many rows it touched.
 
         Rows of a plain INSERT may be tuples, their values in the order in which the statement names them.
         """

@@ -12,10 +12,15 @@ from ascolto.search.v1.service_pb2 import StatusResponse
 from ascolto.search.v1.service_pb2_grpc import SearchStub, add_SearchServicer_to_server
 from services.kit.app import Check, Service
 from services.kit.backends import Parts, load
+from services.kit.bus import Log
+from services.kit.clock import Clock
 from services.kit.errors import AscoltoError, Unavailable
+from services.kit.inbox import Place
 from services.kit.rpc.caller import Caller
+from services.kit.uow import Database, Uow
+from services.search import wire
 from services.search.clients import GrpcOwners
-from services.search.consumer import Indexer
+from services.search.consumer import GROUP, Indexer
 from services.search.domain.document import KINDS
 from services.search.ports import Owners
 from services.search.rpc import SearchRpc
@@ -62,6 +67,21 @@ def build(parts: Parts, owners: Owners | None = None) -> Service:
         stages=stages,
         on_stop=[generations.suspected.set],
     )
+
+
+def pass_over(database: Database, event_log: Log, clock: Clock) -> None:
+    """Has the index begin behind all that is in the log now: after a restore, when it is built from the owners anyway.
+
+    What was published after the backup tells of tickets that no longer are.
+    """
+    now_us = int(clock.now().timestamp() * 1_000_000)
+    ends = {part: bounds.end for topic in wire.CONSUMES for part, bounds in event_log.bounds(topic).items()}
+
+    def register(uow: Uow) -> None:
+        for part, end in ends.items():
+            Place(GROUP, part.topic, part.partition).register(uow, end, now_us)
+
+    database.write(register)
 
 
 def build_apart(parts: Parts) -> Service:

@@ -18,11 +18,11 @@ from google.protobuf.message import DecodeError
 
 from services.kit import crash, log
 from services.kit.blobs import Blobs
-from services.kit.bus import Bounds, Log, Part, Reading, Record
+from services.kit.bus import Log, Part, Reading, Record
 from services.kit.clock import Clock
 from services.kit.deadletters import NEWER_SCHEMA, park, reason_of
 from services.kit.errors import AscoltoError, Internal, RateLimited, Unavailable
-from services.kit.inbox import Fenced, Place, without_erased
+from services.kit.inbox import Fenced, Place, move_all, without_erased
 from services.kit.positions import Positions
 from services.kit.trace import Tracer
 from services.kit.uow import Database, Uow, chunks
@@ -143,10 +143,9 @@ class Indexer:
         if not batch:
             return 0
         try:
-            count = sum(len(records) for records in batch.values())
-            if stop is not None and count < self._most and self._gather(stop):
-                _add(batch, reading.poll(self._most - count, 0.0))
-                count = sum(len(records) for records in batch.values())
+            count = sum(map(len, batch.values()))
+            if stop is not None:
+                count = self._gather(reading, batch, count, stop)
             self._apply(batch)
         except Exception:
             reading.rewind(batch.keys())
@@ -155,19 +154,17 @@ class Indexer:
         self.handled += count
         return count
 
-    def _gather(self, stop: threading.Event) -> bool:
-        """Waits for the window to end, or until nothing more comes. False when there was nothing to wait for."""
+    def _gather(self, reading: Reading, batch: dict[Part, list[Record]], count: int, stop: threading.Event) -> int:
+        """Adds what comes until the window ends, nothing more comes or it is enough; returns how many there are then."""
         window = next((window_s for events, window_s in _WIDER if self._last >= events), _WINDOW_S)
         until = self._committed_at + window
-        if time.monotonic() >= until:
-            return False
-        seen: list[dict[Part, Bounds]] = []
-        while (left := until - time.monotonic()) > 0 and not stop.wait(min(left, _WINDOW_S)):
-            ends = [self._log.bounds(topic) for topic in wire.CONSUMES]
-            if ends == seen:
+        while count < self._most and (left := until - time.monotonic()) > 0 and not stop.wait(min(left, _WINDOW_S)):
+            more = reading.poll(self._most - count, 0.0)
+            if not more:
                 break
-            seen = ends
-        return True
+            _add(batch, more)
+            count += sum(map(len, more.values()))
+        return count
 
     def _apply(self, batch: dict[Part, list[Record]]) -> None:
         changes: list[Change] = []
@@ -212,10 +209,10 @@ class Indexer:
         """Versions, then positions, after the index has committed: whatever is lost between is repeated."""
         now_us = self._generations.now_us()
         following = {part: records[-1].offset + 1 for part, records in batch.items()}
+        moves = [(Place(GROUP, *part), self._next[part], offset) for part, offset in following.items()]
 
         def write(uow: Uow) -> None:
-            for part, offset in following.items():
-                Place(GROUP, part.topic, part.partition).move(uow, self._next[part], offset, now_us)
+            move_all(uow, moves, now_us)
             for record, reason in parked:
                 park(uow, GROUP, [record], reason, now_us)
             self._log.copy_parked(uow, [record for record, _ in parked])

@@ -174,6 +174,20 @@ def test_calls_find_every_instance_by_name(tmp_path: Path) -> None:
         assert services[f"ascolto-{name}"]["ports"][0]["port"] == 8710
 
 
+def test_the_way_in_leads_customers_to_intake_and_nobody_to_the_figures(tmp_path: Path) -> None:
+    objects = render(tmp_path, "plain")
+    (ingress,) = [one["spec"] for one in objects if one["kind"] == "Ingress"]
+    services = {one["metadata"]["name"]: one["spec"] for one in objects if one["kind"] == "Service"}
+    leads = {
+        path["path"]: services[path["backend"]["service"]["name"]]
+        .get("selector", {})
+        .get("app.kubernetes.io/component")
+        for path in ingress["rules"][0]["http"]["paths"]
+    }
+
+    assert leads == {"/metrics": None, "/hooks": "intake", "/c": "intake", "/": "desk"}
+
+
 def test_a_secret_that_was_not_given_is_asked_for_by_name(tmp_path: Path) -> None:
     done = _run("template", "ascolto", CHART, "--kube-version", "1.31.0")
 

@@ -63,4 +63,4 @@ def test_the_image_starts_is_found_healthy_and_ends_in_order(tmp_path: Path) -> 
 
     assert (before, ended) == (1, 0)
     assert {path.name for path in tmp_path.iterdir()} == {"data", "log"}
-    assert all(json.loads(line) for line in (tmp_path / "log").read_text().splitlines())
+    assert '"event": "application.ready"' in (tmp_path / "log").read_text()

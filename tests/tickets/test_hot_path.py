@@ -35,9 +35,9 @@ class Counting:
         self.statements += 1
         return self._inner.execute(statement, params)
 
-    def execute_many(self, statement: Sql, rows: Iterable[Any]) -> None:
+    def execute_many(self, statement: Sql, rows: Iterable[Any]) -> int:
         self.statements += 1
-        self._inner.execute_many(statement, rows)
+        return self._inner.execute_many(statement, rows)
 
     def next_revs(self, count: int = 1) -> range:
         return self._inner.next_revs(count)

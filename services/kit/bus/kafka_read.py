@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from services.kit.bus.kafka import KafkaLog
 
 FETCH: Mapping[str, Any] = {
-    "fetch_max_wait_ms": 100,  # an answer with records comes at once; a partition just taken over waits for this one
+    "fetch_max_wait_ms": 250,  # an answer with records comes at once; a partition just taken over waits for this one
     "fetch_max_bytes": 8 * 1024 * 1024,
     "allow_auto_create_topics": False,
     "metrics_enabled": False,  # ours are counted where they mean something
 }
-_LOOK_MS = 100  # how long a partition just taken over may wait for its position
+_LOOK_MS = 250  # how long a partition just taken over may wait for its position
 _KEEP_MS = 20
 _MONITOR_S = 5.0
 _SESSION_MS = 10_000  # who is killed is missed for so long; who leaves, not at all

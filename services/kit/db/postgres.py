@@ -69,15 +69,15 @@ class PostgresDatabase:
         limits: Limits | None = None,
     ) -> None:
         self.service, self._limits = service, limits or Limits()
-        self._info = conninfo(url, service)
+        self.info = conninfo(url, service)
         self._clock: Clock = clock or SystemClock()
         self._migrations = migrations or folder_of(service)
         self._notify = notify
         self._log = log.logger(service)
         self._statements = Statements()
         pool = {"limits": self._limits}
-        self._writers = Pool(self._info, f"{service}-writers", size=self._limits.writers, reads=False, **pool)
-        self._readers = Pool(self._info, f"{service}-readers", size=self._limits.readers, reads=True, **pool)
+        self._writers = Pool(self.info, f"{service}-writers", size=self._limits.writers, reads=False, **pool)
+        self._readers = Pool(self.info, f"{service}-readers", size=self._limits.readers, reads=True, **pool)
         self._watch = Watch(service, self._limits.transaction_s)
         self._waker = Waker(service, self._writers)
         self._bulk = threading.BoundedSemaphore(self._limits.bulk)
@@ -109,7 +109,7 @@ class PostgresDatabase:
 
     def _revision(self) -> str:
         try:
-            return revision_of(self._info)
+            return revision_of(self.info)
         except psycopg.Error as error:
             raise translated(error, self.service) from error
 
@@ -149,7 +149,7 @@ class PostgresDatabase:
     def migrate(self) -> None:
         """Brings the schema up to date; safe to run twice, also at once by several processes."""
         try:
-            migrate_postgres(self._info, self._migrations)
+            migrate_postgres(self.info, self._migrations)
         except psycopg.Error as error:
             raise translated(error, self.service) from error
 
@@ -164,11 +164,11 @@ class PostgresDatabase:
 
     def listen(self, callback: Callable[[frozenset[str]], None], stop: threading.Event) -> None:
         """Tells of each commit's topics, of whatever process, until `stop`; see `postgres_wake.listen`."""
-        listen(self._info, self.service, callback, stop)
+        listen(self.info, self.service, callback, stop)
 
     def workers(self, notify: Callable[[frozenset[str]], None]) -> list[Worker]:
         """The one that hears other processes' commits."""
-        return [Ear(self._info, self.service, notify)]
+        return [Ear(self.info, self.service, notify)]
 
     def pools(self) -> list[PoolUse]:
         """Connections that write and that read."""

@@ -84,19 +84,18 @@ class PostgresUow:
         text, names = statement.postgres
         return self._cursor.execute(text, bound(statement, names, params)).rowcount
 
-    def execute_many(self, statement: Sql, rows: Iterable[Params | Row]) -> None:
-        """Runs one statement for many rows; those of a plain INSERT may be tuples."""
+    def execute_many(self, statement: Sql, rows: Iterable[Params | Row]) -> int:
+        """Runs one statement for many rows; those of a plain INSERT may be tuples. Returns how many rows it touched."""
         listed: Sequence[Any] = rows if isinstance(rows, (list, tuple)) else list(rows)
         if not listed:
-            return
+            return 0
         if (how := self._statements.listed(statement, self._cursor)) is not None:
-            for values in how.steps(listed):
-                self._cursor.execute(how.text, values)
-            return
+            return sum(self._cursor.execute(how.text, values).rowcount for values in how.steps(listed))
         if isinstance(listed[0], tuple):
             raise Internal(f"Only a plain INSERT takes tuples: {statement!r}.")
         text, names = statement.postgres
         self._cursor.executemany(text, [bound(statement, names, row) for row in listed])
+        return self._cursor.rowcount
 
     def lock(self, name: str) -> None:
         """Waits for whoever locked the same name; the lock ends with the transaction."""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from services.kit import log, trace
 from services.kit.clock import Clock, SystemClock
-from services.kit.db import guard
+from services.kit.db import carry, guard
 from services.kit.db.migrate import folder_of, head_of, migrate_sqlite, revision_of
 from services.kit.db.sqlite_errors import translated
 from services.kit.db.sqlite_limits import Limits
@@ -40,8 +40,8 @@ Notify = Callable[[frozenset[str]], None]
 _CAREFUL_GROUPS = 50  # after a function failed: so many groups put each function into a savepoint of its own
 
 
-def _touch(uow: Uow) -> None:
-    uow.next_revs()  # the sequence's row is written with the group
+def _touch(uow: Uow) -> None:  # the sequence's row is written with the group
+    uow.next_revs()
 
 
 class SqliteDatabase:
@@ -77,15 +77,15 @@ class SqliteDatabase:
 
     @classmethod
     def open(cls, url: str, service: str, *, clock: Clock, notify: Notify | None = None) -> SqliteDatabase:
-        """The file of `sqlite:///path`; made by `migrate`."""
-        return cls(Path(url.partition("://")[2]).absolute(), service, clock=clock, notify=notify)
+        """The file of `sqlite:///path`; made by `migrate`. Raises `Conflict` where it was moved away from."""
+        return cls(carry.not_moved(Path(url.partition("://")[2]).absolute()), service, clock=clock, notify=notify)
 
     def workers(self, _notify: Notify) -> list[Worker]:
         """None: nobody else writes."""
         return []
 
     def reach(self) -> None:
-        """There is no server: always reached."""
+        """Always reached."""
 
     def check_schema(self) -> None:
         """Raises `Unavailable` while the file's schema is older than this program."""

@@ -39,15 +39,16 @@ class ManyRows:
         match = _INSERT.fullmatch(statement.sqlite)
         return cls(*match.groups()) if match and ":" in match[2] and not statement.lists else None
 
-    def run(self, connection: sqlite3.Connection, rows: Sequence[Any]) -> None:
-        """Writes all rows, in their order: either mappings, or tuples with the values in the statement's order."""
+    def run(self, connection: sqlite3.Connection, rows: Sequence[Any]) -> int:
+        """Writes all rows, in their order, and returns how many it touched: either mappings, or tuples with the values in the statement's order."""
         values: Iterable[Any] = rows if rows and isinstance(rows[0], tuple) else map(self._values, rows)
         flat = list(chain.from_iterable(values))
         if len(flat) != len(rows) * self._width:
             raise Internal(f"Rows of {self._texts[-1][1]} need {self._width} values each.")
-        start, left = 0, len(rows)
+        start, left, touched = 0, len(rows), 0
         for size, text in self._texts:
             while left >= size:
                 end = start + size * self._width
-                connection.execute(text, flat[start:end])
+                touched += connection.execute(text, flat[start:end]).rowcount
                 start, left = end, left - size
+        return touched

@@ -78,20 +78,19 @@ class SqliteUow:
         """Runs one statement; returns how many rows it touched."""
         return self._connection.execute(statement.sqlite, bound(statement, params)).rowcount
 
-    def execute_many(self, statement: Sql, rows: Iterable[Params | Row]) -> None:
-        """Runs one statement for many rows; those of a plain INSERT may be tuples."""
-        self._insert(statement, rows if isinstance(rows, (list, tuple)) else list(rows))
+    def execute_many(self, statement: Sql, rows: Iterable[Params | Row]) -> int:
+        """Runs one statement for many rows; those of a plain INSERT may be tuples. Returns how many rows it touched."""
+        return self._insert(statement, rows if isinstance(rows, (list, tuple)) else list(rows))
 
-    def _insert(self, statement: Sql, rows: Sequence[Any]) -> None:
+    def _insert(self, statement: Sql, rows: Sequence[Any]) -> int:
         if statement not in self._many:
             self._many[statement] = ManyRows.of(statement)
         if (many := self._many[statement]) is not None:
-            many.run(self._connection, rows)
-        else:
-            if rows and isinstance(rows[0], tuple):
-                raise Internal(f"Only a plain INSERT takes tuples: {statement!r}.")
-            listed = [bound(statement, row) for row in rows] if statement.lists else rows
-            self._connection.executemany(statement.sqlite, listed)
+            return many.run(self._connection, rows)
+        if rows and isinstance(rows[0], tuple):
+            raise Internal(f"Only a plain INSERT takes tuples: {statement!r}.")
+        listed = [bound(statement, row) for row in rows] if statement.lists else rows
+        return max(0, self._connection.executemany(statement.sqlite, listed).rowcount)
 
     def lock(self, name: str) -> None:
         """There is one writer: nobody else is in a transaction."""
