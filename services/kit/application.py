@@ -148,9 +148,9 @@ class Application:
         self._http.start()
 
     def _check_started(self) -> None:
-        if not self.running:
-            self.reach()
-            raise Unavailable("The services are being started.")
+        """Until `start` has opened HTTP, and put the services' own checks in the place of this one."""
+        self.reach()
+        raise Unavailable("The services are being started.")
 
     def await_servers(self, stop: threading.Event, *, migrated: bool) -> bool:
         """Waits until every server answers; False when `stop` was set before. `migrated`: and until its schema is ours."""

@@ -78,9 +78,9 @@ def elected(ballots: Iterable[tuple[str, ...]]) -> str:
             votes[language] = votes.get(language, 0) + 1
     if not votes:
         return ""
-    best = max(votes, key=lambda language: votes[language])
-    rivals = [count for language, count in votes.items() if language != best]
-    return best if votes[best] >= _LEAST_VOTES and votes[best] > max(rivals, default=0) else ""
+    best = max(votes, key=votes.__getitem__)
+    most = votes.pop(best)
+    return best if most >= _LEAST_VOTES and most > max(votes.values(), default=0) else ""
 
 
 def distance(left: str, right: str, limit: int) -> int:
