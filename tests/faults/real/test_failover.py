@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -44,11 +46,10 @@ class Servers:
 
 
 @pytest.fixture
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+def pair() -> Iterator[Servers]:
     """A primary that waits for its standby with each commit."""
-    folder = tmp_path_factory.mktemp("pair")
-    for one in (folder, *folder.parents[:2]):
-        one.chmod(0o755)
+    folder = Path(tempfile.mkdtemp(prefix="pair-"))
+    folder.chmod(0o755)  # the servers run as another user where this one is root
     programs = postgres.fetch()
     primary = postgres.start(folder / "primary")
     data = process.own(folder / "standby") / "cluster"
@@ -57,7 +58,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     )
     (port,) = process.free_ports(1)
     command = [programs / "postgres", "-D", data, "-c", f"port={port}", "-c", "listen_addresses=127.0.0.1"]
-    command += ["-c", "unix_socket_directories="]
+    command += ["-c", "unix_socket_directories=", "-c", "max_connections=300"]  # no fewer than its primary's
     url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
     started = process.start("standby", command, log=data.parent / "log", url=url, unprivileged=True)
     standby = started.wait(partial(_answers, url))
@@ -68,6 +69,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     yield Servers(primary, standby, data)
     for running in (primary, standby):
         running.stop(signal.SIGINT)
+    shutil.rmtree(folder, ignore_errors=True)  # the killed one's last children may still write
 
 
 def _answers(url: str) -> bool:
