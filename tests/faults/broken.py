@@ -1,14 +1,16 @@
 """The product with a defect put in on purpose: what the oracle must see. Run as `python -m tests.faults.broken DEFECT run`.
 
 `early-position`: a consumer stores its position before the effect, in a transaction of its own.
-`early-ack`: the hook answers before the commit.
+`early-ack`: the hook answers before the commit. `skipped-outbox`: some events are never written.
+`skipped-inbox`: nobody remembers what was applied.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import Any
 
 from services.__main__ import main
@@ -17,6 +19,8 @@ from services.intake.usecases.prepare import Prepared
 from services.intake.web import hooks
 from services.kit import consume, crash
 from services.kit.bus import Record
+from services.kit.db.postgres_uow import PostgresUow
+from services.kit.db.sqlite_uow import SqliteUow
 from services.kit.inbox import Place, keep_unapplied
 from services.kit.uow import Uow
 
@@ -53,7 +57,31 @@ def early_ack() -> None:
     hooks.Coalescer.accept = accept  # type: ignore[method-assign]  # the defect
 
 
-DEFECTS = {"early-position": early_position, "early-ack": early_ack}
+def skipped_outbox() -> None:
+    """Breaks the rule that an event is written with its effect: one call in five writes none."""
+    for kind in (SqliteUow, PostgresUow):
+        kind.emit = _forgetful(kind.emit, count(1))  # type: ignore[method-assign]  # the defect
+
+
+def _forgetful(emit: Any, numbers: Iterator[int]) -> Any:
+    def now_and_then(self: Any, *events: Any) -> None:
+        if next(numbers) % 5:
+            emit(self, *events)
+
+    return now_and_then
+
+
+def skipped_inbox() -> None:
+    """Breaks the rule that what was applied is known and left out."""
+    consume.keep_unapplied = lambda _uow, _group, records, _now_us: list(records)
+
+
+DEFECTS = {
+    "early-position": early_position,
+    "early-ack": early_ack,
+    "skipped-outbox": skipped_outbox,
+    "skipped-inbox": skipped_inbox,
+}
 
 if __name__ == "__main__":
     DEFECTS[sys.argv.pop(1)]()

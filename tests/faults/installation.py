@@ -127,6 +127,8 @@ class Installation:
     def _quiet(self) -> bool:
         if self.store.unpublished() or self.store.rows("intake", UNSETTLED):
             return False
+        if not self.store.rows("search", "SELECT id FROM generations WHERE state = 'live'"):
+            return False  # the first index is still being built
         health = self.api.call("GET", "/operations/health")
         for one in health["services"]:
             if any(lag["position"] < lag["end"] for lag in one["lags"]):

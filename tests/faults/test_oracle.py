@@ -31,6 +31,25 @@ def test_a_defect_put_in_on_purpose_is_found(tmp_path: Path, template: Prepared,
     assert any(found.startswith(("(1)", "(2)")) for found in outcome.violations), outcome
 
 
+@pytest.mark.parametrize(("defect", "rule"), [("skipped-outbox", "(2)"), ("skipped-inbox", "(3)")])
+def test_a_rule_left_out_is_found_without_any_kill(tmp_path: Path, template: Prepared, defect: str, rule: str) -> None:
+    """It is never drained, so it is judged when nothing has moved for a while."""
+    ledger = Ledger()
+    with installed(tmp_path / "one", template, program=("tests.faults.broken", defect)) as one:
+        traffic = Traffic(one, ledger, 5)
+        traffic.start()
+        one.start()
+        traffic.up.set()
+        traffic.feed(plan(5, 200))
+        wait_until(traffic.idle, 60)
+        traffic.calm()
+        wait_until(lambda: one.store.rows("search", "SELECT id FROM generations WHERE state = 'live'"), 60)
+        traffic.stop()
+        assert one.product.stop() == 0
+        found = judge(one, ledger)
+    assert any(sentence.startswith(rule) for sentence in found), found
+
+
 def test_without_the_defect_the_same_kills_pass(tmp_path: Path, template: Prepared) -> None:
     armed = ["tickets.consume.before_commit:4", "tickets.consume.before_commit:3", ""]
     assert live_through(tmp_path / "one", template, 7, contacts=600, armed=armed).violations == []
