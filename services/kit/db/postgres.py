@@ -233,12 +233,12 @@ class PostgresDatabase:
         uow = self.uow_type(connection, self.service, self._clock, self._statements)
         guard.enter(self.service)
         try:
-            connection.execute("BEGIN")
+            connection.execute("BEGIN", prepare=False)
             result = function(uow)
             topics = uow.flush()
         except BaseException:
             with contextlib.suppress(psycopg.Error):  # the error that led here is the one to tell
-                connection.execute("ROLLBACK")
+                connection.execute("ROLLBACK", prepare=False)
             raise
         finally:
             guard.leave()
@@ -251,7 +251,7 @@ class PostgresDatabase:
     @staticmethod
     def _commit(connection: Connection[Any], service: str) -> None:
         try:
-            done = connection.execute("COMMIT").statusmessage
+            done = connection.execute("COMMIT", prepare=False).statusmessage
         except psycopg.Error as error:
             if postgres_errors.lost(error):
                 raise _Unknown from error
@@ -285,7 +285,7 @@ class PostgresDatabase:
             finally:
                 self._mine.reader = None
                 with contextlib.suppress(psycopg.Error):  # a read that cannot be ended has lost its connection
-                    connection.execute("ROLLBACK")
+                    connection.execute("ROLLBACK", prepare=False)
 
     def _begin_read(self, opened: contextlib.ExitStack) -> Connection[Any]:
         """A connection with a transaction begun; one that turns out to be dead is replaced once."""
@@ -294,7 +294,7 @@ class PostgresDatabase:
                 try:
                     connection = mine.enter_context(self._readers.connection())
                     mine.enter_context(self._watch.over(connection))
-                    connection.execute("BEGIN")
+                    connection.execute("BEGIN", prepare=False)
                 except psycopg.Error as error:
                     if last or not postgres_errors.lost(error):
                         raise translated(error, self.service) from error

@@ -30,6 +30,8 @@ _AWAY = {
 }
 _LOST = frozenset({"25006", "25P03", "25P04", "57P01", "57P02", "57P03", "57P05"})  # the connection is of no more use
 
+_NONE_FREE = (PoolTimeout, TooManyRequests, PoolClosed)  # says nothing about the connections that are in use
+
 
 def clashed(error: BaseException) -> bool:
     """Whether the same function may succeed at once: others were in its way."""
@@ -43,7 +45,7 @@ def taken(error: BaseException) -> bool:
 
 def lost(error: BaseException) -> bool:
     """Whether the server, or the way to it, is gone: only another connection can help."""
-    if not isinstance(error, psycopg.Error):
+    if not isinstance(error, psycopg.Error) or isinstance(error, _NONE_FREE):
         return False
     state = error.sqlstate or ""
     return state in _LOST or state.startswith("08") or (not state and isinstance(error, psycopg.OperationalError))
@@ -62,8 +64,12 @@ def translated(error: BaseException, database: str) -> BaseException:
     elif state in _AWAY or state in _CLASHES:
         found = Unavailable(f"The database {database} {_AWAY.get(state, 'is too busy')}.", retry_after_s=1.0)
     elif lost(error):
-        found = Unavailable(f"The database {database} is away.", retry_after_s=2.0)
+        found = Unavailable(f"The database {database} is away: {_first_line(error)}.", retry_after_s=2.0)
     else:
-        found = Internal(f"The database {database} refused a statement: {str(error).splitlines()[0]}.")
+        found = Internal(f"The database {database} refused a statement: {_first_line(error)}.")
     found.__cause__ = error
     return found
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
