@@ -1,65 +1,69 @@
 """Ascolto in one command: every service, no server. Read this page first: it is the whole product, wired.
 
-`wire` adds the services up; the commands below run them, or speak to the process that does.
+`wire` adds the services up; the commands below run them, or speak to the process that does. What is heavy is imported
+where it is needed: all services are 3 s of a processor, and most commands and processes want few of them.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
 
-from ascolto.intake.v1.service_pb2 import EnsureBrandRequest
-from ascolto.intake.v1.service_pb2_grpc import IntakeStub
-from services.desk import app as desk
-from services.intake import app as intake
-from services.kit import cli, log, maintenance, runner
-from services.kit.application import Application
+from services.desk import cli as people_commands
+from services.kit import cli, log
 from services.kit.backends import SERVICES
+from services.kit.cli import Json, Quiet
 from services.kit.config import Settings
-from services.kit.control import Command
 from services.kit.errors import AscoltoError, Invalid, Unavailable
-from services.kit.rpc import Caller
-from services.search import app as search
-from services.social import app as social
-from services.tickets import app as tickets
+
+if TYPE_CHECKING:
+    from services.kit.application import Application
+    from services.kit.control import Command
 
 main_app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Customer care for online shops."
 )
-user_app = typer.Typer(no_args_is_help=True, help="People who sign in.")
-token_app = typer.Typer(no_args_is_help=True, help="Tokens of the API.")
-main_app.add_typer(user_app, name="user")
-main_app.add_typer(token_app, name="token")
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Print just the secret.")]
 
 
-BUILD = {
-    "intake": intake.build,
-    "tickets": tickets.build,
-    "social": social.build,
-    "search": search.build,
-    "desk": desk.build,
-}
+def wire(app: Application, *, apart: bool = False, only: Collection[str] = SERVICES) -> Application:
+    """The services of this process, in the order in which they depend on one another; `apart`: search in a process of its own.
 
-
-def wire(app: Application, *, apart: bool = False) -> Application:
-    """The services of this process, in the order in which they depend on one another; `apart`: search in a process of its own."""
-    build = BUILD | {"search": search.build_apart} if apart else BUILD
+    `only`: those of them that are wanted.
+    """
     for name in app.databases:
-        app.add(build[name](app.parts(name)))
+        if name in only:
+            service = importlib.import_module(f"services.{name}.app")
+            build = service.build_apart if apart and name == "search" else service.build
+            app.add(build(app.parts(name)))
     return app
 
 
+# What must be wired for a command when no process runs; the others need databases alone.
+NEEDS: Mapping[str, Collection[str]] = {
+    "init": ("intake",),
+    "token.create": ("intake",),
+    "token.revoke": ("intake",),
+    "replay": SERVICES,
+    "reindex": ("tickets", "social", "search"),
+    "doctor": SERVICES,
+}
+
+
 def commands(app: Application) -> Mapping[str, Command]:
-    """What the command line can ask of a wired application, running or not."""
+    """What the command line can ask of an application, running or not."""
+    from services.desk import commands as desk
+    from services.kit import backup as backups
+    from services.kit import doctor as examination
+    from services.kit import maintenance
+
     people = app.databases["desk"]
     return {
         "init": lambda args, _: _init(app, **args),
@@ -73,17 +77,23 @@ def commands(app: Application) -> Mapping[str, Command]:
         "token.revoke": lambda args, _: _token_revoke(app, **args),
         "replay": lambda args, progress: maintenance.replay(app, progress, **args),
         "reindex": lambda _args, progress: maintenance.reindex(app, progress),
-        "backup": lambda args, progress: maintenance.backup(app, progress, **args),
+        "backup": lambda args, progress: backups.backup(app, progress, **args),
         "migrate": lambda _args, _: dict.fromkeys(app.databases, "up to date"),
-        "doctor": lambda _args, _: maintenance.doctor(app),
+        "doctor": lambda _args, _: examination.look(app),
     }
 
 
 def _init(app: Application, *, brand: str, email: str, admin: str) -> dict[str, Any]:
+    from ascolto.intake.v1.service_pb2 import EnsureBrandRequest
+    from ascolto.intake.v1.service_pb2_grpc import IntakeStub
+    from services.desk import commands as desk
+    from services.kit.rpc import Caller
+    from services.social.app import ensure_watch
+
     caller = Caller(service="cli", keys=app.keys, clock=app.clock)
     wanted = EnsureBrandRequest(name=brand, email=email)
     made = caller.invoke(IntakeStub(app.channels["intake"]).EnsureBrand, wanted, timeout_s=20)
-    social.ensure_watch(app.parts("social"), brand_id=made.brand.id, brand=brand)
+    ensure_watch(app.parts("social"), brand_id=made.brand.id, brand=brand)
     password = desk.first_user(app.databases["desk"], email=admin or email)
     accounts = dict(made.accounts)
     return {
@@ -96,12 +106,16 @@ def _init(app: Application, *, brand: str, email: str, admin: str) -> dict[str, 
 
 
 def _token_create(app: Application, *, name: str, scopes: list[str]) -> dict[str, Any]:
+    from services.desk import commands as desk
+
     secret = desk.create_token(app.databases["desk"], name=name, scopes=scopes)
     desk.push_keys(app.parts("desk"))  # it opens the hooks when it is shown, not a moment later
     return {"secret": secret}
 
 
 def _token_revoke(app: Application, *, token_id: str) -> None:
+    from services.desk import commands as desk
+
     desk.revoke_token(app.databases["desk"], token_id=token_id)
     desk.push_keys(app.parts("desk"))
 
@@ -120,11 +134,30 @@ def _perform(name: str, arguments: Mapping[str, Any], *, as_json: bool) -> Any:
     settings = _settings()
 
     def here(given: Mapping[str, Any], progress: Any) -> Any:
+        from services.kit.application import Application
+
         with Application(settings) as app:
             app.migrate()
-            return commands(wire(app))[name](given, progress)
+            return commands(wire(app, only=NEEDS.get(name, ())))[name](given, progress)
 
     return cli.perform(settings.data.absolute(), name, arguments, here, as_json=as_json)
+
+
+people_commands.add_to(main_app, _perform)
+
+
+def _doctor(*, as_json: bool) -> Any:
+    from services.kit import doctor as examination
+
+    try:
+        data = _settings().data.absolute()
+    except Invalid:
+        return examination.examine(os.environ)  # which says it as a finding
+    return cli.perform(data, "doctor", {}, lambda _given, _progress: examination.examine(os.environ), as_json=as_json)
+
+
+def _mark(one: Mapping[str, Any]) -> str:
+    return "BAD " if not one["ok"] else "warn" if one["warning"] else "ok  "
 
 
 def _settings(*, quiet: bool = False) -> Settings:
@@ -139,6 +172,9 @@ def run(
     services: Annotated[list[str] | None, typer.Argument(help="Names of services; none: all of them.")] = None,
 ) -> None:
     """Runs services until SIGTERM or SIGINT; without names all of them, migrated first."""
+    from services.kit import runner
+    from services.kit.application import Application
+
     for name in services or ():
         if name not in SERVICES:
             raise Invalid(f"There is no service {name}; the services are {', '.join(SERVICES)}.")
@@ -197,91 +233,6 @@ def migrate(as_json: Json = False) -> None:
     cli.show(_perform("migrate", {}, as_json=as_json), as_json=as_json, text="All databases are up to date.")
 
 
-@user_app.command("create")
-def user_create(
-    email: Annotated[str, typer.Option()],
-    role: Annotated[list[str], typer.Option(help="agent, supervisor, reputation, operations, admin; may be repeated.")],
-    name: Annotated[str, typer.Option()] = "",
-    brand: Annotated[list[str] | None, typer.Option(help="Brand ids the person is limited to.")] = None,
-    quiet: Quiet = False,
-    as_json: Json = False,
-) -> None:
-    """Creates a person with a random password, printed once."""
-    made = _perform(
-        "user.create", {"email": email, "roles": role, "name": name, "brand_ids": brand or []}, as_json=as_json
-    )
-    cli.show(made, as_json=as_json, text=made["password"] if quiet else f"Password of {email}: {made['password']}")
-
-
-@user_app.command("list")
-def user_list(as_json: Json = False) -> None:
-    """Lists people with their roles."""
-    users = _perform("user.list", {}, as_json=as_json)
-    cli.show(
-        users,
-        as_json=as_json,
-        text="\n".join(f"{one['id']}  {one['email']}  {', '.join(one['roles'])}  {one['state']}" for one in users),
-    )
-
-
-@user_app.command("disable")
-def user_disable(email: str, as_json: Json = False) -> None:
-    """Ends a person's access at once; their sessions and streams with it."""
-    cli.show(
-        _perform("user.disable", {"email": email}, as_json=as_json),
-        as_json=as_json,
-        text=f"{email} can no longer sign in.",
-    )
-
-
-@user_app.command("password")
-def user_password(email: str, quiet: Quiet = False, as_json: Json = False) -> None:
-    """Gives a person a fresh random password, printed once."""
-    made = _perform("user.password", {"email": email}, as_json=as_json)
-    cli.show(made, as_json=as_json, text=made["password"] if quiet else f"Password of {email}: {made['password']}")
-
-
-@user_app.command("factor-reset")
-def user_factor_reset(email: str, as_json: Json = False) -> None:
-    """Removes a person's second factor, when telephone and recovery codes are lost; ends their sessions."""
-    _perform("user.factor_reset", {"email": email}, as_json=as_json)
-    cli.show({"email": email}, as_json=as_json, text=f"{email} signs in with the password alone.")
-
-
-@token_app.command("create")
-def token_create(
-    name: Annotated[str, typer.Option()],
-    scope: Annotated[list[str], typer.Option(help="admin, contacts:write, tickets:read, …; one or more.")],
-    more: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,  # of `--scope A B`
-    quiet: Quiet = False,
-    as_json: Json = False,
-) -> None:
-    """Creates an API token; it is shown once."""
-    made = _perform("token.create", {"name": name, "scopes": [*scope, *(more or ())]}, as_json=as_json)
-    cli.show(made, as_json=as_json, text=made["secret"] if quiet else f"Token {name}: {made['secret']}")
-
-
-@token_app.command("list")
-def token_list(as_json: Json = False) -> None:
-    """Lists tokens with their scopes and last use."""
-    tokens = _perform("token.list", {}, as_json=as_json)
-    cli.show(
-        tokens,
-        as_json=as_json,
-        text="\n".join(f"{one['id']}  {one['name']}  {' '.join(one['scopes'])}" for one in tokens),
-    )
-
-
-@token_app.command("revoke")
-def token_revoke(token_id: str, as_json: Json = False) -> None:
-    """Ends a token."""
-    cli.show(
-        _perform("token.revoke", {"token_id": token_id}, as_json=as_json),
-        as_json=as_json,
-        text=f"{token_id} no longer works.",
-    )
-
-
 @main_app.command()
 def replay(
     ids: Annotated[list[str] | None, typer.Argument(help="Dead letters; none with --all.")] = None,
@@ -317,24 +268,62 @@ def backup(target: str, as_json: Json = False) -> None:
 
 @main_app.command()
 def restore(source: str, as_json: Json = False) -> None:
-    """Fills an empty data folder from a backup; what it was about to send waits for a person's decision."""
+    """Fills an empty installation from a backup; what it was about to send waits for a person's decision."""
+    from services.intake.app import doubt_unsent
+    from services.kit import backup as backups
+    from services.kit.application import Application
+    from services.kit.drain import drain
+    from services.search.app import pass_over
+
     settings = _settings()
-    done = maintenance.restore(settings, source)
+    done = backups.restore(settings, source)
+    with Application(settings) as app, cli.bar(as_json=as_json) as progress:
+        app.migrate()
+        wire(app)
+        pass_over(app.databases["search"], app.bus, app.clock)
+        drain(app, lambda said: progress(0.5, said))
+        done["held"] = doubt_unsent(app.databases["intake"], app.clock)
+    text = f"{done['files']} files restored, {done['held']} deliveries held. The index is rebuilt at the next start."
+    cli.show(done, as_json=as_json, text=text)
+
+
+@main_app.command()
+def move(
+    to: Annotated[
+        str, typer.Option(help="File of the new installation's settings, a line ASCOLTO_NAME=value each.")
+    ] = "",
+    confirmed: Annotated[bool, typer.Option("--confirm", help="Close the old installation for good.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Carries this stopped embedded installation to PostgreSQL, Kafka, Elasticsearch and S3; goes on where it was killed."""
+    from services.kit import maintenance
+    from services.kit import move as moving
+    from services.kit.application import Application
+
+    if confirmed == bool(to):
+        raise Invalid("Say either --to FILE, or --confirm once the new installation was looked at.")
+    settings, target = _settings(quiet=True), None if confirmed else moving.target_settings(Path(to))
     with Application(settings) as app:
         app.migrate()
-        done["held"] = intake.doubt_unsent(app.databases["intake"], app.clock)
-    text = f"{done['files']} files restored, {done['held']} deliveries held. The index is rebuilt at the next start."
+        if target is None:
+            done = moving.confirm(wire(app))
+            text = f"{settings.data} is closed: the installation goes on at {done['to']['database']}."
+        else:
+            reindex = lambda there, progress: maintenance.reindex(wire(there), progress)  # noqa: E731
+            with cli.bar(as_json=as_json) as progress:
+                done = moving.move(wire(app), target, progress, reindex)
+            text = moving.told(done)
     cli.show(done, as_json=as_json, text=text)
 
 
 @main_app.command()
 def doctor(as_json: Json = False) -> None:
     """Looks for what is wrong and says how to mend it; exits with 1 when something is."""
-    found = _perform("doctor", {}, as_json=as_json)
+    found = _doctor(as_json=as_json)
     cli.show(
         found,
         as_json=as_json,
-        text="\n".join(f"{'ok  ' if one['ok'] else 'BAD '} {one['name']}: {one['detail']}" for one in found),
+        text="\n".join(f"{_mark(one)} {one['name']}: {one['detail']}" for one in found),
     )
     if not all(one["ok"] for one in found):
         raise typer.Exit(1)

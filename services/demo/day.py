@@ -17,7 +17,7 @@ from services.demo.customers import ChatVisitor, FormVisitor
 from services.demo.setup import Shop
 from services.demo.world import World, authors, cast
 from services.demo.x import Author
-from services.desk import app as desk
+from services.desk import commands as desk
 from services.kit import log, runner
 from services.kit.application import Application
 from services.kit.config import Settings

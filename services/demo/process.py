@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-_READY_S = 60.0
+_READY_S = 180.0  # on a machine that does much else
 _STOP_S = 20.0
 
 

@@ -1,11 +1,10 @@
-"""Wires the desk: its database, clients, pages, API and loops; and what the command line does to people and tokens."""
+"""Wires the desk: its database, clients, pages, API and loops."""
 
 from __future__ import annotations
 
 import importlib
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from prometheus_client import Gauge
@@ -24,7 +23,7 @@ from services.desk.usecases.acts import Acts
 from services.desk.usecases.attempts import Attempts
 from services.desk.usecases.factors import Factors
 from services.desk.usecases.passwords import Passwords
-from services.desk.usecases.people import Changes, People
+from services.desk.usecases.people import People
 from services.desk.usecases.repeat import Answers
 from services.desk.usecases.resets import Resets
 from services.desk.usecases.sessions import Sessions
@@ -32,13 +31,10 @@ from services.desk.usecases.tokens import KeysToIntake, Tokens
 from services.desk.usecases.writing import Writing
 from services.desk.web.app import build_web
 from services.kit.app import Check, Mount, Service, Worker
-from services.kit.clock import Clock, SystemClock
 from services.kit.rpc import Caller
 
 if TYPE_CHECKING:
-    from services.desk.domain.people import Token, User
     from services.kit.backends import Parts
-    from services.kit.uow import Database
 
 _SWEEP_S = 300.0
 _RESETS = 3  # links asked for in 15 minutes before waiting: each is a mail in somebody's box
@@ -135,115 +131,3 @@ def _pages() -> Callable[[Desk], PageSet | None]:
         importlib.import_module("services.desk.pages"), "build_pages", None
     )
     return found or (lambda _desk: None)
-
-
-# --- for the command line: with or without the running process, by the database alone ---
-
-
-def create_user(  # noqa: PLR0913 (a person has this many parts)
-    database: Database,
-    *,
-    email: str,
-    roles: Iterable[str],
-    name: str = "",
-    brand_ids: Iterable[str] = (),
-    teams: Iterable[str] = (),
-    language: str = "it",
-    clock: Clock | None = None,
-) -> str:
-    """Makes a person and returns the random password."""
-    people, passwords = _people(database, clock)
-    try:
-        _, password = people.create(
-            email=email,
-            name=name or email.partition("@")[0],
-            roles_=roles,
-            brand_ids=brand_ids,
-            teams=teams,
-            language=language,
-            must_change=False,
-        )
-    finally:
-        passwords.close()
-    return password
-
-
-def first_user(database: Database, *, email: str, name: str = "", language: str = "it") -> str | None:
-    """Makes the first administrator and returns the password; None when there is somebody already."""
-    people, passwords = _people(database, None)
-    passwords.close()
-    if people.everybody():
-        return None
-    return create_user(database, email=email, roles=("admin",), name=name, language=language)
-
-
-def list_users(database: Database) -> Sequence[User]:
-    """Everybody, disabled ones too."""
-    people, passwords = _people(database, None)
-    passwords.close()
-    return people.everybody()
-
-
-def disable_user(database: Database, *, email: str, disabled: bool = True) -> User:
-    """Disables a person (or enables them again): sessions end within 5 s."""
-    people, passwords = _people(database, None)
-    passwords.close()
-    user = people.find_by_email(email)
-    return people.change(user.id, Changes(disabled=disabled), version=user.version, by="")
-
-
-def reset_password(database: Database, *, email: str) -> str:
-    """Gives a person a fresh random password and returns it."""
-    people, passwords = _people(database, None)
-    try:
-        return people.reset_password(people.find_by_email(email).id, by="")
-    finally:
-        passwords.close()
-
-
-def reset_factor(database: Database, *, email: str) -> None:
-    """Removes a person's second factor and ends their sessions within 5 s. Raises `NotFound` where there is none."""
-    people, passwords = _people(database, None)
-    passwords.close()
-    people.reset_factor(people.find_by_email(email).id, by="")
-
-
-def create_token(
-    database: Database,
-    *,
-    name: str,
-    scopes: Iterable[str],
-    brand_ids: Iterable[str] = (),
-    expires_at: datetime | None = None,
-    clock: Clock | None = None,
-) -> str:
-    """Makes an API token and returns its secret. The running process takes note within 2 s."""
-    people, passwords = _people(database, clock)
-    passwords.close()
-    _, secret = people.create_token(name=name, scopes=scopes, brand_ids=brand_ids, expires_at=expires_at)
-    return secret
-
-
-def push_keys(parts: Parts) -> None:
-    """Gives intake the hashes of all live tokens now, so that a fresh one opens the hooks at once."""
-    clients = Clients.connect(Caller(service="desk", keys=parts.keys, clock=parts.clock), parts.channels)
-    KeysToIntake(parts.database, clients.intake.put_access_keys, clock=parts.clock).push_now()
-
-
-def list_tokens(database: Database) -> Sequence[Token]:
-    """All tokens, without their secrets."""
-    people, passwords = _people(database, None)
-    passwords.close()
-    return people.tokens()
-
-
-def revoke_token(database: Database, *, token_id: str) -> None:
-    """Ends a token. Raises `NotFound`."""
-    people, passwords = _people(database, None)
-    passwords.close()
-    people.revoke_token(token_id, by="")
-
-
-def _people(database: Database, clock: Clock | None) -> tuple[People, Passwords]:
-    passwords = Passwords(threads=1)
-    return People(database, clock=clock or SystemClock(), passwords=passwords), passwords

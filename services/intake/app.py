@@ -12,6 +12,7 @@ from ascolto.intake.v1 import service_pb2_grpc as rpc_stubs
 from services.intake import channels, sending
 from services.intake.consumer import consumptions
 from services.intake.domain.contact import Accepted, RawContact
+from services.intake.figures import IntakeFigures
 from services.intake.listeners.smtp import ListenerOptions, SmtpListener
 from services.intake.ports import Channel, Route, Tools
 from services.intake.rpc import Deps, IntakeServicer
@@ -96,6 +97,7 @@ def build(parts: Parts) -> Service:
     letters = {kind.id for kind in kinds.values() if kind.capabilities.recipients}
     hooks = Hooks(directory=directory, acceptor=acceptor, clock=parts.clock, metrics=parts.metrics)
     pages = Pages(parts=parts, directory=directory, acceptor=acceptor, room=room)
+    parts.metrics.register(IntakeFigures(parts.database, parts.clock, acceptor.taken))
     closers: list[Callable[[], None]] = [door.close, room.close]
     closers.append(lambda: _close(kinds.values()))
 
@@ -136,6 +138,7 @@ def _workers(
             directory=directory,
             lease=lease,
             outcomes=outcomes,
+            tracer=parts.tracer,
         )
         for number in range(SENDERS)
     ]

@@ -28,6 +28,7 @@ from services.kit.blobs import Blobs
 from services.kit.clock import Clock
 from services.kit.errors import AscoltoError, Conflict, NotFound
 from services.kit.leases import Lease, Leases
+from services.kit.trace import Tracer
 from services.kit.uow import Database
 from services.kit.wakes import Wakes
 
@@ -71,10 +72,11 @@ class Sender:
         directory: Directory,
         lease: SendingLease,
         outcomes: Counter,
+        tracer: Tracer | None = None,
     ) -> None:
         self.name = name
         self._database, self._wakes, self._blobs, self._clock = database, wakes, blobs, clock
-        self._directory, self._lease, self._outcomes = directory, lease, outcomes
+        self._directory, self._lease, self._outcomes, self._tracer = directory, lease, outcomes, tracer
         self._random = random.Random()  # noqa: S311 (spreads retries; guards nothing)
         self._noted: dict[str, float] = {}
 
@@ -107,13 +109,23 @@ class Sender:
         claimed = self._database.write(lambda uow: deliver.claim(uow, epoch=epoch, now_us=now_us))
         if claimed is not None:
             crash.point("intake.send.claimed")
-            self._send(claimed)
+            self._traced(claimed)
         return True
 
     def _idle_s(self) -> float:
         with self._database.read() as reader:
             due_us = store.next_due_us(reader, now_us := self._now_us)
         return min(_IDLE_S, max(0.001, (due_us - now_us) / 1_000_000)) if due_us else _IDLE_S
+
+    def _traced(self, claimed: Delivery) -> None:
+        """Sends it, in a trace of its own: it may be hours since it was asked for."""
+        log.new_trace()
+        if self._tracer is None:
+            self._send(claimed)
+            return
+        ids = {"delivery_id": claimed.id, "ticket_id": claimed.ticket_id}
+        with self._tracer.root("intake", f"send {claimed.channel}", **ids):
+            self._send(claimed)
 
     def _send(self, claimed: Delivery) -> None:
         try:

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 
 class Worker(Protocol):
-    """A loop of its own thread: a poller, a sender, a pruner, a listener."""
+    """A loop of its own thread: a poller, a sender, a pruner, a listener.
+
+    One that consumers cannot do without has a true attribute `feeds_consumers`: it also runs where they run alone, and
+    neither takes anything in nor sends anything.
+    """
 
     name: str
 

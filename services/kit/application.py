@@ -6,21 +6,20 @@ control socket; the end is the reverse. Which backends there are is said by the 
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import shutil
 import socket
-import sys
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client import GCCollector, PlatformCollector, ProcessCollector
 
-from services.kit import log
+from ascolto.common.v1.envelope_pb2 import Empty
+from ascolto.common.v1.operations_pb2_grpc import OperationsStub
+from services.kit import interpreter, log
 from services.kit.apart import Apart
 from services.kit.app import Check, Service, Worker
 from services.kit.backends import SERVICES, Parts, load
@@ -32,28 +31,29 @@ from services.kit.consume_metrics import ConsumeMetrics
 from services.kit.control import Command, ControlServer
 from services.kit.egress import Egress
 from services.kit.errors import RateLimited, Unavailable
+from services.kit.figures import ProcessFigures, Registry, ServiceFigures
 from services.kit.http import Dispatcher, HttpServer
 from services.kit.leases import Leases
 from services.kit.operations import OperationsServicer
 from services.kit.prune import InboxPruner, PruneWorker
-from services.kit.rpc import network
+from services.kit.rpc import Caller, network
 from services.kit.rpc.guard import Guard, call_counter
 from services.kit.rpc.local import LocalServer
 from services.kit.runner import FolderLock, Runner
 from services.kit.secrets import Keys, SecretBox
 from services.kit.spool import Spool
+from services.kit.trace import open_tracer
 from services.kit.uow import Database
 from services.kit.wakes import Wakes
+from services.kit.watched import Watched
 
 if TYPE_CHECKING:
     import grpc
 
 
-_SWITCH_INTERVAL_S = 0.0005  # three busy threads delay a 1 ms ticker by 12 ms at p99, by 55 ms with Python's default
-_ARENA_MAX = -8  # M_ARENA_MAX of malloc.h
-_NEW_OBJECTS = 50_000  # between two looks for cycles: a batch of 200 contacts makes about as many, none in a cycle
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 10.0
 _LEAST_FREE_BYTES = 64 * 1024 * 1024
+_FIGURES_S = 2.0
 
 
 class Application:
@@ -69,7 +69,7 @@ class Application:
         lock_wait_s: float = 0.0,
     ) -> None:
         """`services`: those this process runs. `alone`: the one it runs beside the main process, which owns the folder."""
-        _few_arenas()
+        interpreter.share_arenas()
         self.settings, self._names = settings, tuple(name for name in SERVICES if name in services)
         self.clock: Clock = clock or SystemClock()
         self._log = log.logger("application")
@@ -80,17 +80,19 @@ class Application:
         self._lock = FolderLock(self.folder / alone, wait_s=lock_wait_s)
         self._apart: list[Apart] = []
         try:
-            self.metrics = CollectorRegistry()
+            self.metrics = Registry()
             for collector in (ProcessCollector, PlatformCollector, GCCollector):
                 collector(registry=self.metrics)
             self.keys = Keys.open(settings.key_path)
             self.wakes = Wakes()
+            self.tracer = open_tracer(settings.traces, self.instance)
             self.databases: dict[str, Database] = {name: self._open_database(name) for name in self._names}
             self.bus: Log = load("bus", settings.bus).open(settings.bus, databases=self.databases, wakes=self.wakes)
             calls = call_counter(self.metrics)
             self._consume_metrics = ConsumeMetrics(self.metrics)
             self._guards = {
-                name: Guard(service=name, keys=self.keys, clock=self.clock, calls=calls) for name in SERVICES
+                name: Guard(service=name, keys=self.keys, clock=self.clock, calls=calls, tracer=self.tracer)
+                for name in SERVICES
             }
             self._calls = load("rpc", settings.rpc)(settings)
             self.servers = {name: LocalServer(self._guards[name]) for name in self._names}
@@ -105,6 +107,8 @@ class Application:
             raise
         self.services: dict[str, Service] = {}
         self.consumers: dict[str, list[Consumer]] = {}
+        self.watched: dict[str, Watched] = {}
+        self.metrics.register(ServiceFigures(self.watched))
         self._listening: list[grpc.Server] = []
         self._runner: Runner | None = None
         self._http: HttpServer | None = None
@@ -134,7 +138,12 @@ class Application:
     def watch(self, *, http: HostPort | None = None) -> None:
         """Answers health and metrics from now on, not ready yet: a server that is away must not look like a dead process."""
         checks = [Check("start", self._check_started)]
-        self._dispatcher = Dispatcher((), checks=checks, metrics=self.metrics, metrics_from=self.settings.metrics_from)
+        self.metrics.register(
+            ProcessFigures(self.checks, lambda: self._runner.loops if self._runner else (), self.folder)
+        )
+        self._dispatcher = Dispatcher(
+            (), checks=checks, metrics=self.metrics, metrics_from=self.settings.metrics_from, tracer=self.tracer
+        )
         self._http = HttpServer(self._dispatcher, http or self.settings.http, trust_proxy=self.settings.trust_proxy)
         self._http.start()
 
@@ -179,6 +188,7 @@ class Application:
             instance=self.instance,
             leases=Leases(database),
             egress=self.egress,
+            tracer=self.tracer,
         )
 
     def add(self, service: Service) -> Service:
@@ -188,11 +198,19 @@ class Application:
             self._put_apart(service)
         self.consumers[service.name] = [
             Consumer(
-                one, service.database, self.bus, clock=self.clock, metrics=self._consume_metrics, service=service.name
+                one,
+                service.database,
+                self.bus,
+                clock=self.clock,
+                metrics=self._consume_metrics,
+                tracer=self.tracer,
+                service=service.name,
             )
             for one in service.consumers
         ]
-        self._consume_metrics.watch(self.consumers[service.name])
+        if not service.process:
+            self.watched[service.name] = Watched(service, self.consumers[service.name], self.bus, self.clock)
+            self._consume_metrics.watch(self.consumers[service.name])
         self._register(service.name, self.servers[service.name])
         self._calls.serve(self._guards[service.name], partial(self._register, service.name))
         return service
@@ -201,7 +219,8 @@ class Application:
         service = self.services[name]
         for register in service.rpc:
             register(server)
-        OperationsServicer.register(server, service, self.consumers[name], self.folder, self.clock)
+        watched = self.watched.get(name) or Watched(service, (), self.bus, self.clock)
+        OperationsServicer(watched, self.folder, self.instance, self.metrics).register(server)
 
     def listen(self, name: str, address: network.Address) -> None:
         """Answers the calls of one service over the network too."""
@@ -218,7 +237,18 @@ class Application:
         self.channels[service.name] = apart.connect()
         self.wakes.listeners.append(lambda _topics: apart.wake())
         ProcessCollector(namespace=f"ascolto_{service.name}", pid=apart.pid, registry=self.metrics)
+        self.metrics.beside.append(partial(self._figures_of, service.name))
         self._apart.append(apart)
+
+    def _figures_of(self, name: str) -> str:
+        caller = Caller(service="kit", keys=self.keys, clock=self.clock)
+        return caller.invoke(OperationsStub(self.channels[name]).Figures, Empty(), timeout_s=_FIGURES_S).text
+
+    def peers(self) -> Iterator[tuple[str, str, grpc.Channel]]:
+        """Service, address and a fresh channel of each instance that the settings name; the caller closes it."""
+        for name in SERVICES:
+            for where, channel in self._calls.instances(name):
+                yield name, where, channel
 
     def checks(self) -> list[Check]:
         """Everything readiness rests on."""
@@ -250,24 +280,17 @@ class Application:
         if not self._alone:  # the main process owns the folder
             self.blobs.clear()
             Spool(self.folder).clear()
-        sys.setswitchinterval(_SWITCH_INTERVAL_S)
-        _spare_the_collector()
+        interpreter.spare_collector()
         workers: list[Worker] = []
         for name, service in self.services.items():
             workers += self.consumers[name]
             workers += service.workers
-        owned = {
-            name: one
-            for name, one in self.databases.items()
-            if name in self.services and not self.services[name].process
-        }
+        owned = self._owned()
         inbox = InboxPruner(owned, clock=self.clock, retention=self._retention)
         workers.append(PruneWorker("prune-inbox", owned, inbox.prune, holder=self.instance))
         for database in owned.values():
             workers += database.workers(self.wakes.notify)
-        workers += self.bus.workers(
-            Duties(owned, self.wakes, self.clock, self.instance, self._retention, self.metrics, self._groups())
-        )
+        workers += self.log_workers()
         workers += self._apart  # last: what a wrong setting stops has then stopped the start
         self._runner = Runner(list(self.services.values()), workers)
         self._runner.start()
@@ -275,6 +298,29 @@ class Application:
     @property
     def _retention(self) -> timedelta:
         return timedelta(days=self.settings.retention_days)
+
+    def _owned(self) -> dict[str, Database]:
+        """The databases that this process looks after."""
+        return {
+            name: one
+            for name, one in self.databases.items()
+            if name in self.services and not self.services[name].process
+        }
+
+    def log_workers(self) -> list[Worker]:
+        """What must run for the log's sake: relays, or pruning."""
+        return self.bus.workers(
+            Duties(
+                self._owned(),
+                self.wakes,
+                self.clock,
+                self.instance,
+                self._retention,
+                self.metrics,
+                self.tracer,
+                self._groups(),
+            )
+        )
 
     def _groups(self) -> set[tuple[str, str]]:
         return {(one.consumption.group, one.consumption.topic) for each in self.consumers.values() for one in each}
@@ -309,6 +355,8 @@ class Application:
             database.close()
         self.bus.close()
         self.egress.close()
+        if self.tracer is not None:
+            self.tracer.close()
         self._lock.release()
 
     def __enter__(self) -> Self:
@@ -316,28 +364,6 @@ class Application:
 
     def __exit__(self, *_details: object) -> None:
         self.stop()
-
-
-def _few_arenas() -> None:
-    """Lets all threads share two heaps: glibc gives nearly every thread its own, and each keeps what it once had.
-
-    A hundred MiB of 350 (measured with 45 threads on two cores). Other C libraries have no such setting and no such heaps.
-    """
-    try:
-        set_option = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):
-        return
-    set_option(_ARENA_MAX, 2)
-
-
-def _spare_the_collector() -> None:
-    """What is loaded by now stays: the collector of cycles need not look at it again, nor at each small batch.
-
-    With Python's own thresholds it took two thirds of the writers' time under load.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_NEW_OBJECTS, 20, 20)
 
 
 def _check_disk(folder: Path) -> None:

@@ -8,23 +8,27 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import grpc
-from prometheus_client import CollectorRegistry
-
-from services.kit.blobs import Blobs
-from services.kit.bus import Log
-from services.kit.clock import Clock
-from services.kit.config import Settings
-from services.kit.egress import Egress
 from services.kit.errors import Invalid
-from services.kit.leases import Leases
-from services.kit.secrets import Keys, SecretBox
-from services.kit.uow import Database
-from services.kit.wakes import Wakes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import grpc
+    from prometheus_client import CollectorRegistry
+
+    from services.kit.blobs import Blobs
+    from services.kit.bus import Log
+    from services.kit.clock import Clock
+    from services.kit.config import Settings
+    from services.kit.egress import Egress
+    from services.kit.leases import Leases
+    from services.kit.secrets import Keys, SecretBox
+    from services.kit.trace import Tracer
+    from services.kit.uow import Database
+    from services.kit.wakes import Wakes
 
 SERVICES = ("intake", "tickets", "social", "search", "desk")
 COPIES = frozenset({"search"})  # hold nothing of their own: built anew from the others, and left out of backups
@@ -32,6 +36,8 @@ COPIES = frozenset({"search"})  # hold nothing of their own: built anew from the
 BACKENDS: Mapping[tuple[str, str], str] = {
     ("database", "sqlite"): "services.kit.db.sqlite:SqliteDatabase",
     ("database", "postgresql"): "services.kit.db.postgres:PostgresDatabase",
+    ("snapshot", "sqlite"): "services.kit.db.snapshot:SqliteSnapshots",
+    ("snapshot", "postgresql"): "services.kit.db.postgres_snapshot:PostgresSnapshots",
     ("bus", "local"): "services.kit.bus.local:LocalLog",
     ("bus", "kafka"): "services.kit.bus.kafka:KafkaLog",
     ("blobs", "local"): "services.kit.blobs:FolderBlobs",
@@ -77,3 +83,4 @@ class Parts:
     instance: str  # this process among all of its kind, the same after a restart: who holds a lease
     leases: Leases
     egress: Egress
+    tracer: Tracer | None = None

@@ -62,6 +62,10 @@ class Blobs(Protocol):
         """Raises `Unavailable` when the store's server does not answer; works before `prepare`."""
         ...
 
+    def faults(self) -> list[str]:
+        """What is wrong with how the store is set up, a sentence each with how to mend it. Raises `Unavailable`."""
+        ...
+
     def ping(self) -> None:
         """Raises `Unavailable` when nothing can be stored."""
         ...
@@ -95,6 +99,10 @@ class FolderBlobs:
 
     def reach(self) -> None:
         """There is no server: always reached."""
+
+    def faults(self) -> list[str]:
+        """A folder has no set-up."""
+        return []
 
     def put(self, key: str, data: Content) -> None:
         """Stores `data`: a file of its own, synced, renamed into place, the folders synced."""

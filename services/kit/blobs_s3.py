@@ -125,6 +125,19 @@ class S3Blobs:
         except NotFound:
             return  # it answers; `prepare` makes the bucket
 
+    def faults(self) -> list[str]:
+        """A bucket that is missing, or keeps versions: what was erased must be gone."""
+        try:
+            self._head()
+        except NotFound:
+            return [f"There is no bucket {self._bucket} in {self._where}: run `ascolto migrate`, or make it."]
+        with self._told(f"The bucket {self._bucket}"):
+            state = self._client.get_bucket_versioning(Bucket=self._bucket).get("Status")
+        if state == "Enabled":
+            said = "suspend its versioning and let a lifecycle rule remove noncurrent versions"
+            return [f"The bucket {self._bucket} keeps old versions, so that erased files stay: {said}."]
+        return []
+
     def _head(self) -> None:
         with self._told(f"The bucket {self._bucket}"):
             self._client.head_bucket(Bucket=self._bucket)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -15,6 +17,8 @@ from services.kit import control
 from services.kit.control import Command
 from services.kit.errors import AscoltoError
 
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print just the secret.")]
 _EXIT = {"invalid": 2, "not_found": 3, "conflict": 4, "unavailable": 5}
 
 
@@ -32,8 +36,9 @@ def show(result: Any, *, as_json: bool, text: str = "") -> None:
     print(json.dumps(result, ensure_ascii=False, default=str) if as_json else text, flush=True)
 
 
-def perform(folder: Path, name: str, arguments: Mapping[str, Any], here: Command, *, as_json: bool) -> Any:
-    """Has the running process do a command, or does it here when none runs; with a progress bar on a terminal."""
+@contextlib.contextmanager
+def bar(*, as_json: bool) -> Iterator[control.Progress]:
+    """What long work tells how far it is; a bar on a terminal."""
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -42,15 +47,21 @@ def perform(folder: Path, name: str, arguments: Mapping[str, Any], here: Command
         console=Console(stderr=True),
         transient=True,
         disable=as_json or not sys.stderr.isatty(),
-    ) as bar:
+    ) as shown:
         task: Any = None
 
         def progress(done: float, what: str) -> None:
             nonlocal task
             if task is None:
-                task = bar.add_task(what, total=1.0)
-            bar.update(task, completed=done, description=what)
+                task = shown.add_task(what, total=1.0)
+            shown.update(task, completed=done, description=what)
 
+        yield progress
+
+
+def perform(folder: Path, name: str, arguments: Mapping[str, Any], here: Command, *, as_json: bool) -> Any:
+    """Has the running process do a command, or does it here when none runs; with a progress bar on a terminal."""
+    with bar(as_json=as_json) as progress:
         try:
             return control.send(folder, name, arguments, progress)
         except (FileNotFoundError, ConnectionRefusedError):

@@ -61,6 +61,13 @@ def _relay(text: str) -> str:
     return text
 
 
+def _endpoint(text: str) -> str:
+    parts = urlsplit(text)
+    if text and (parts.scheme not in {"http", "https"} or not parts.hostname):
+        raise ValueError("write it as http://host:4318/v1/traces")
+    return text
+
+
 def _networks(text: str) -> str:
     for part in filter(None, text.split(",")):
         ipaddress.ip_network(part.strip())
@@ -140,6 +147,9 @@ class Settings:
     )
     log: str = _setting("text", "Form of the log on standard error: `text` or `json`.")
     log_level: str = _setting("info", "Least level that is logged: debug, info, warning, error.")
+    traces: str = _setting(
+        "", "Where traces go, by OTLP over HTTP: `http://collector:4318/v1/traces`; empty: nowhere.", _endpoint
+    )
     allow_hosts: str = _setting(
         "", "Private hosts that outgoing requests may reach, comma separated host or host:port."
     )

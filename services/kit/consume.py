@@ -25,6 +25,7 @@ from services.kit.positions import Positions
 
 if TYPE_CHECKING:
     from services.kit.consume_metrics import ConsumeMetrics
+    from services.kit.trace import Tracer
     from services.kit.uow import Database, Uow
 
 _AWAY = (Unavailable, RateLimited, ConnectionError, TimeoutError)
@@ -46,6 +47,7 @@ class Lag:
     end: int
     age_s: float
     paused: str
+    known: bool = True  # false: the log or the database is away, `paused` says which
 
 
 def _where(error: BaseException) -> str:
@@ -89,6 +91,7 @@ class Consumer:
         *,
         clock: Clock,
         metrics: ConsumeMetrics | None = None,
+        tracer: Tracer | None = None,
         service: str = "",
     ) -> None:
         self.consumption, self._database, self._log, self._clock = consumption, database, event_log, clock
@@ -96,7 +99,7 @@ class Consumer:
         self.name = f"consume-{consumption.group}-{consumption.topic}"
         self.before_commit = f"{self.service}.consume.before_commit"
         self._after_commit = f"{self.service}.consume.after_commit"
-        self._metrics = metrics
+        self._metrics, self._tracer = metrics, tracer
         self._events = log.logger(self.service)
         self._positions = Positions(consumption.group, database, event_log, now_us=self.now_us)
         self._next: dict[int, int] = {}  # of each partition held
@@ -193,7 +196,7 @@ class Consumer:
             (Place(self.consumption.group, self.consumption.topic, partition), self._next[partition], offset)
             for partition, offset in following.items()
         ]
-        begun = time.monotonic()
+        begun, begun_ns = time.monotonic(), time.time_ns()
         try:
             self._database.write(_Batch(self, moves, records))
         except (Fenced, *_AWAY):
@@ -207,6 +210,8 @@ class Consumer:
             self._set_aside(moves[0], records[0], error)
         self._next.update(following)
         crash.point(self._after_commit)
+        if self._tracer is not None:
+            self._tracer.consumed(self.service, f"consume {self.consumption.topic}", records, begun_ns)
         if self._metrics is not None:
             self._metrics.applied(self, len(records), time.monotonic() - begun)
 
@@ -247,5 +252,5 @@ class Consumer:
         try:
             found = self._positions.backlog(topic, self._clock.now())
         except _UNKNOWN as error:
-            return [Lag(group, topic, 0, 0, 0.0, reason_of(error)[1])]
+            return [Lag(group, topic, 0, 0, 0.0, reason_of(error)[1], known=False)]
         return [Lag(group, topic, found.position, found.end, found.age_s, self._paused)]

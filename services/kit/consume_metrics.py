@@ -40,20 +40,23 @@ class ConsumeMetrics(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """The lag of each group; of one that cannot be asked there is no figure."""
-        records, age = self._families()
+        records, age, paused = self._families()
         for consumer in self._watched:
             for lag in consumer.lags():
-                if lag.end or not lag.paused:
-                    records.add_metric((lag.group, lag.topic), lag.end - lag.position)
-                    age.add_metric((lag.group, lag.topic), lag.age_s)
-        return records, age
+                labels = (consumer.service, lag.group, lag.topic)
+                paused.add_metric(labels, bool(lag.paused))
+                if lag.known:
+                    records.add_metric(labels, lag.end - lag.position)
+                    age.add_metric(labels, lag.age_s)
+        return records, age, paused
 
     @staticmethod
-    def _families() -> tuple[GaugeMetricFamily, GaugeMetricFamily]:
-        labels = ("group", "topic")
+    def _families() -> tuple[GaugeMetricFamily, GaugeMetricFamily, GaugeMetricFamily]:
+        labels = ("service", "group", "topic")
         return (
             GaugeMetricFamily("ascolto_kit_lag_records", "Records that a group has not read.", labels=labels),
             GaugeMetricFamily("ascolto_kit_lag_seconds", "Age of the oldest of them.", labels=labels),
+            GaugeMetricFamily("ascolto_kit_group_paused", "1: it waits for what is away.", labels=labels),
         )
 
     def applied(self, consumer: Consumer, records: int, seconds: float) -> None:

@@ -20,6 +20,7 @@ from services.kit import log
 from services.kit.app import Check, Mount
 from services.kit.config import HostPort
 from services.kit.errors import Unavailable
+from services.kit.trace import Tracer
 
 _GRACE_S = 5
 
@@ -34,7 +35,9 @@ class Dispatcher:
         checks: Sequence[Check],
         metrics: CollectorRegistry,
         metrics_from: str = "127.0.0.0/8,::1/128",
+        tracer: Tracer | None = None,
     ) -> None:
+        self._tracer = tracer
         self.open(mounts, checks)
         self._metrics = metrics
         self._readers = [ip_network(part.strip()) for part in metrics_from.split(",") if part.strip()]
@@ -85,7 +88,13 @@ class Dispatcher:
             await send(message)
 
         try:
-            await mount.app(scope, receive, note)
+            if self._tracer is None:
+                await mount.app(scope, receive, note)
+            else:
+                method = scope.get("method", "WS")
+                with self._tracer.root("http", f"{method} {mount.prefix}", method=method, area=mount.prefix) as span:
+                    await mount.app(scope, receive, note)
+                    span.set_attribute("status", status)
         finally:
             took = time.perf_counter() - started
             self._count(mount.prefix, status // 100, took)

@@ -23,9 +23,14 @@ _PERSONAL = frozenset(
 
 def new_trace() -> str:
     """Begins a trace on this thread or task; returns its id (32 hexadecimal digits, as in W3C Trace Context)."""
-    trace_id = fresh_bytes(16).hex()
+    trace_id = fresh_trace()
     _trace.set(trace_id)
     return trace_id
+
+
+def fresh_trace() -> str:
+    """An id for a trace, of work that is on no thread of its own."""
+    return fresh_bytes(16).hex()
 
 
 def bind_trace(trace_id: str) -> None:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from prometheus_client import CollectorRegistry, generate_latest
+
 from ascolto.common.v1 import operations_pb2 as pb
 from ascolto.common.v1.operations_pb2_grpc import OperationsServicer as Base
 from ascolto.common.v1.operations_pb2_grpc import add_OperationsServicer_to_server
-from services.kit.app import Service
-from services.kit.clock import Clock
-from services.kit.consume import Consumer
 from services.kit.deadletters import DeadLetter, DeadLetters
 from services.kit.errors import Invalid
+from services.kit.uow import PoolUse
+from services.kit.watched import Watched
 
 _MAX_PAGE = 200
 
@@ -25,14 +25,18 @@ _MAX_PAGE = 200
 class OperationsServicer(Base):
     """`ascolto.common.v1.Operations` of one service."""
 
-    def __init__(self, service: Service, consumers: Sequence[Consumer], data: Path, clock: Clock) -> None:
-        self._service, self._consumers, self._data, self._clock = service, consumers, data, clock
-        self._letters = DeadLetters(service.database, service.consumers, clock=clock)
+    def __init__(self, watched: Watched, data: Path, instance: str, metrics: CollectorRegistry) -> None:
+        self._watched, self._service = watched, watched.service
+        self._data, self._instance, self._metrics = data, instance, metrics
+        self._letters = DeadLetters(watched.service.database, watched.service.consumers, clock=watched.clock)
 
-    @classmethod
-    def register(cls, server: Any, service: Service, consumers: Sequence[Consumer], data: Path, clock: Clock) -> None:
+    def register(self, server: Any) -> None:
         """Adds it to a server."""
-        add_OperationsServicer_to_server(cls(service, consumers, data, clock), server)
+        add_OperationsServicer_to_server(self, server)
+
+    def Figures(self, request: Any, context: Any) -> pb.FiguresResponse:  # noqa: N802, ARG002 (named by the contract)
+        """All figures of the process."""
+        return pb.FiguresResponse(text=generate_latest(self._metrics).decode())
 
     def Health(self, request: Any, context: Any) -> pb.HealthResponse:  # noqa: N802, ARG002 (named by the contract)
         """Checks, lag and stages; a check that fails is in the answer, not an error."""
@@ -50,12 +54,11 @@ class OperationsServicer(Base):
             pb.GroupLag(
                 group=lag.group, topic=lag.topic, position=lag.position, end=lag.end, age_s=lag.age_s, paused=lag.paused
             )
-            for consumer in self._consumers
-            for lag in consumer.lags()
+            for lag in self._watched.lags()
         ]
         stages = self._service.stages() if self._service.stages else ()
         disk = shutil.disk_usage(self._data)
-        return pb.HealthResponse(
+        made = pb.HealthResponse(
             service=self._service.name,
             ready=all(check.ok for check in checks),
             checks=checks,
@@ -69,7 +72,13 @@ class OperationsServicer(Base):
             version=metadata.version("ascolto"),
             disk_free_bytes=disk.free,
             disk_used_bytes=disk.used,
+            leases=[pb.Lease(name=one.name, holder=one.holder, left_s=one.left_s) for one in self._watched.leases()],
+            pools=[_pool(one) for one in self._watched.pools()],
+            instance=self._instance,
         )
+        if (outbox := self._watched.outbox()) is not None:
+            made.outbox.CopyFrom(pb.Outbox(rows=outbox.rows, oldest_s=outbox.oldest_s))
+        return made
 
     def ListDeadLetters(self, request: pb.ListDeadLettersRequest, context: Any) -> pb.ListDeadLettersResponse:  # noqa: N802, ARG002 (as above)
         """A page of what waits, oldest first."""
@@ -112,3 +121,15 @@ class OperationsServicer(Base):
         made.first_at.FromDatetime(datetime.fromtimestamp(letter.first_us / 1e6, UTC))
         made.last_at.FromDatetime(datetime.fromtimestamp(letter.last_us / 1e6, UTC))
         return made
+
+
+def _pool(of: PoolUse) -> pb.Pool:
+    return pb.Pool(
+        name=of.name,
+        size=of.size,
+        free=of.free,
+        waiting=of.waiting,
+        waits=of.waits,
+        waited_s=of.waited_s,
+        refused=of.refused,
+    )

@@ -27,8 +27,10 @@ from services.kit.errors import AscoltoError, Conflict, Internal, RateLimited, U
 from services.kit.ids import new_id
 from services.kit.leases import Lease, Leases
 from services.kit.topics import PRODUCERS
+from services.kit.trace import trace_of
 
 if TYPE_CHECKING:
+    from services.kit.trace import Tracer
     from services.kit.uow import Database, Uow
     from services.kit.wakes import Wakes
 
@@ -90,6 +92,12 @@ class RelayMetrics:
         self._age = Gauge(
             "ascolto_kit_outbox_oldest_seconds", "Age of the oldest of them.", ("service",), registry=registry
         )
+        self._active = Gauge(
+            "ascolto_kit_relay_active",
+            "1: this process moves the outbox; one of all does.",
+            ("service",),
+            registry=registry,
+        )
         self._published = Counter(
             "ascolto_kit_published_records", "Events handed to the log.", ("service",), registry=registry
         )
@@ -97,6 +105,7 @@ class RelayMetrics:
     def watch(self, relay: Relay) -> None:
         """Asks the outbox at each scrape."""
         self._waiting.labels(relay.service).set_function(lambda: _or_unknown(relay.waiting))
+        self._active.labels(relay.service).set_function(lambda: float(relay.active))
         self._age.labels(relay.service).set_function(lambda: _or_unknown(relay.oldest_s))
 
     def published(self, service: str, count: int) -> None:
@@ -123,6 +132,7 @@ class Relay:
         wakes: Wakes,
         clock: Clock,
         metrics: RelayMetrics | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self.service, self.name = service, f"relay-{service}"
         self._database, self._publisher, self._wakes, self._clock = database, publisher, wakes, clock
@@ -130,7 +140,7 @@ class Relay:
         self._holder = f"{socket.gethostname()}-{os.getpid()}-{new_id('rel')}"
         self._topics = [topic for topic, owner in PRODUCERS.items() if owner == service]
         self._events = log.logger(service)
-        self._metrics = metrics
+        self._metrics, self._tracer = metrics, tracer
         if metrics is not None:
             metrics.watch(self)
         self._lease: Lease | None = None
@@ -185,6 +195,7 @@ class Relay:
         if not rows:
             return 0
         crash.point("relay.before_publish")
+        begun_ns = time.time_ns()
         safe = self._publisher.publish(rows, lambda: not stop.is_set() and self._holds())
         crash.point("relay.before_delete")
         if safe:
@@ -192,6 +203,8 @@ class Relay:
             crash.point("relay.after_delete")
             if self._metrics is not None:
                 self._metrics.published(self.service, safe)
+            if self._tracer is not None:
+                self._tracer.took(self.service, "publish", [trace_of(row.data) for row in rows[:safe]], begun_ns)
         return safe
 
     def _oldest(self) -> list[Outgoing]:
@@ -256,6 +269,11 @@ class Relay:
         if not self.paused:
             self._events.warning("relay.paused", reason=sentence)
         self.paused = sentence
+
+    @property
+    def active(self) -> bool:
+        """Whether it has the lease."""
+        return self._lease is not None
 
     def waiting(self) -> int:
         """How many events are not in the log yet."""

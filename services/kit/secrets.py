@@ -14,7 +14,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from services.kit.errors import Invalid, Unavailable
+from services.kit.errors import Conflict, Invalid, Unavailable
 
 _NONCE_BYTES = 12
 
@@ -66,6 +66,27 @@ class Keys:
     def verify(self, purpose: str, data: bytes, signature: bytes) -> bool:
         """Whether `signature` is ours, in constant time."""
         return hmac.compare_digest(self.sign(purpose, data), signature)
+
+
+def check_key(path: Path, key: bytes) -> None:
+    """Raises `Conflict` when another installation's key lies at `path`."""
+    if path.exists() and path.read_bytes() != key:
+        raise Conflict(f"{path} is another installation's key. Set ASCOLTO_KEY_FILE to a file that is not there yet.")
+
+
+def install_key(path: Path, key: bytes) -> None:
+    """Puts an installation's key where it is looked for. Raises `Conflict` when another one lies there."""
+    check_key(path, key)
+    if path.exists():
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(f".{os.getpid()}.new")
+        draft.touch(0o600)
+        draft.write_bytes(key)
+        draft.replace(path)
+    except OSError as error:
+        raise Unavailable(f"The key cannot be copied to {path}: {error.strerror}.") from error
 
 
 class SecretBox:

@@ -121,8 +121,23 @@ class Uow(Reader, Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class PoolUse:
+    """How one set of ways into a database is used: how many there are, free now, wanted now; waits since the start."""
+
+    name: str
+    size: int
+    free: int
+    waiting: int
+    waits: int = 0
+    waited_s: float = 0.0
+    refused: int = 0  # none came free in time
+
+
 class Database(Protocol):
     """One service's database."""
+
+    commits: int  # since the start, by this process
 
     def write(self, function: Callable[[Uow], T], *, lane: Lane = Lane.PEOPLE) -> T:
         """Runs `function` in a transaction, returns its result after the commit. A write inside a write raises."""
@@ -150,6 +165,10 @@ class Database(Protocol):
 
     def workers(self, notify: Callable[[frozenset[str]], None]) -> Sequence[Worker]:
         """What must run beside the service for its sake: who tells `notify` of other processes' commits."""
+        ...
+
+    def pools(self) -> Sequence[PoolUse]:
+        """Its ways in, as this process uses them."""
         ...
 
     def ping(self) -> None:

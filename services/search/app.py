@@ -12,10 +12,15 @@ from ascolto.search.v1.service_pb2 import StatusResponse
 from ascolto.search.v1.service_pb2_grpc import SearchStub, add_SearchServicer_to_server
 from services.kit.app import Check, Service
 from services.kit.backends import Parts, load
+from services.kit.bus import Log
+from services.kit.clock import Clock
 from services.kit.errors import AscoltoError, Unavailable
+from services.kit.inbox import Place
 from services.kit.rpc.caller import Caller
+from services.kit.uow import Database, Uow
+from services.search import wire
 from services.search.clients import GrpcOwners
-from services.search.consumer import Indexer
+from services.search.consumer import GROUP, Indexer
 from services.search.domain.document import KINDS
 from services.search.ports import Owners
 from services.search.rpc import SearchRpc
@@ -25,6 +30,7 @@ from services.search.usecases.rebuild import Rebuilder
 from services.search.usecases.watch import Watcher
 
 _ASK_S = 1.5
+_NO_INDEX = frozenset({"absent", "damaged"})
 
 
 def build(parts: Parts, owners: Owners | None = None) -> Service:
@@ -36,7 +42,7 @@ def build(parts: Parts, owners: Owners | None = None) -> Service:
         )
     engine = load("index", parts.settings.index)(parts.settings.index, parts.data / "search")
     generations = Generations(parts.database, engine, clock=parts.clock)
-    indexer = Indexer(generations, parts.database, parts.log, parts.blobs, clock=parts.clock)
+    indexer = Indexer(generations, parts.database, parts.log, parts.blobs, clock=parts.clock, tracer=parts.tracer)
     rebuilder = Rebuilder(generations, owners, parts.database, parts.leases, parts.instance)
     rpc = SearchRpc(Finder(generations, owners, indexer.lags), generations, indexer, rebuilder, clock=parts.clock)
     parts.metrics.register(Figures(rpc.status))
@@ -63,6 +69,21 @@ def build(parts: Parts, owners: Owners | None = None) -> Service:
     )
 
 
+def pass_over(database: Database, event_log: Log, clock: Clock) -> None:
+    """Has the index begin behind all that is in the log now: after a restore, when it is built from the owners anyway.
+
+    What was published after the backup tells of tickets that no longer are.
+    """
+    now_us = int(clock.now().timestamp() * 1_000_000)
+    ends = {part: bounds.end for topic in wire.CONSUMES for part, bounds in event_log.bounds(topic).items()}
+
+    def register(uow: Uow) -> None:
+        for part, end in ends.items():
+            Place(GROUP, part.topic, part.partition).register(uow, end, now_us)
+
+    database.write(register)
+
+
 def build_apart(parts: Parts) -> Service:
     """What the main process shows of search when that runs in a process of its own (`services.search.__main__`)."""
     caller = Caller(service="search", keys=parts.keys, clock=parts.clock)
@@ -72,10 +93,9 @@ def build_apart(parts: Parts) -> Service:
 
     def check() -> None:
         status = ask()
-        if status.state in {"absent", "damaged"}:
+        if status.state in _NO_INDEX:
             raise Unavailable(f"There is no index to search: {status.last_error or 'it is being built'}")
 
-    parts.metrics.register(Figures(ask))
     return Service(
         name="search",
         database=parts.database,
@@ -85,7 +105,7 @@ def build_apart(parts: Parts) -> Service:
 
 
 class Figures(Collector):
-    """What is measured of the index. Absent from the page while search does not answer, so that nobody reads old figures."""
+    """What is measured of the index; by the process that has it, whose page is shown with the main process's."""
 
     def __init__(self, ask: Callable[[], StatusResponse]) -> None:
         self._ask = ask
@@ -102,6 +122,10 @@ class Figures(Collector):
             return
         yield GaugeMetricFamily(
             "ascolto_search_lag_seconds", "Age of the oldest event not in the index.", value=status.lag_s
+        )
+        yield GaugeMetricFamily("ascolto_search_lag_events", "Events not in the index.", value=status.lag_events)
+        yield GaugeMetricFamily(
+            "ascolto_search_usable", "1: there is an index to search.", value=status.state not in _NO_INDEX
         )
         held = GaugeMetricFamily("ascolto_search_documents", "Documents in the index.", labels=["kind"])
         for kind in KINDS:

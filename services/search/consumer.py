@@ -24,6 +24,7 @@ from services.kit.deadletters import NEWER_SCHEMA, park, reason_of
 from services.kit.errors import AscoltoError, Internal, RateLimited, Unavailable
 from services.kit.inbox import Fenced, Place, move_all, without_erased
 from services.kit.positions import Positions
+from services.kit.trace import Tracer
 from services.kit.uow import Database, Uow, chunks
 from services.search import wire
 from services.search.domain.document import Change
@@ -66,10 +67,17 @@ class Indexer:
     name = "search-indexer"
 
     def __init__(
-        self, generations: Generations, database: Database, event_log: Log, blobs: Blobs, *, clock: Clock
+        self,
+        generations: Generations,
+        database: Database,
+        event_log: Log,
+        blobs: Blobs,
+        *,
+        clock: Clock,
+        tracer: Tracer | None = None,
     ) -> None:
         self._generations, self._database, self._log, self._blobs = generations, database, event_log, blobs
-        self._clock = clock
+        self._clock, self._tracer = clock, tracer
         self._positions = Positions(GROUP, database, event_log, now_us=generations.now_us)
         self._reading: Reading | None = None
         self._next: dict[Part, int] = {}
@@ -162,6 +170,7 @@ class Indexer:
         changes: list[Change] = []
         of: dict[str, Record] = {}
         parked: Parked = []
+        begun_ns = time.time_ns()
         for part, records in batch.items():
             for record in self._not_erased(records):
                 if record.kind not in wire.CONSUMES[part.topic]:
@@ -187,6 +196,8 @@ class Indexer:
             parked += [(of[id_], (Internal.kind, reason)) for id_, reason in refused.items() if id_ in of]
             self._store(batch, work, parked)
         self._doubted = {part: left - len(batch.get(part, ())) for part, left in doubted.items() if left > 0}
+        if self._tracer is not None:
+            self._tracer.consumed("search", "index", [one for some in batch.values() for one in some], begun_ns)
         for record, reason in parked:
             _log.error("index.parked", event_id=record.event_id, kind=record.kind, reason_kind=reason[0])
 

@@ -169,6 +169,10 @@ class Engine(Protocol):
         """
         ...
 
+    def faults(self) -> list[str]:
+        """What is wrong with where they are, a sentence each with how to mend it. Raises `Unavailable`."""
+        ...
+
     def discard(self, number: int) -> None:
         """Removes a generation, if it is there; readers under way finish or are told that it is gone."""
         ...

@@ -21,6 +21,7 @@ from services.social import wire
 from services.social.clients import Voices
 from services.social.consumer import consumptions
 from services.social.domain.text import content_key, normalise
+from services.social.figures import SocialFigures
 from services.social.listening import Deps as ListeningDeps
 from services.social.listening import Supervisor
 from services.social.models.language import LanguageModel
@@ -149,6 +150,7 @@ def build(parts: Parts) -> Service:
     url = parts.settings.url()
     sender = parts.settings.notices_from or f"ascolto@{urlsplit(url).hostname or 'localhost'}"
     outlets = Outlets(parts.egress, parts.settings.smtp_out, url, voices.of, sender)
+    parts.metrics.register(SocialFigures(database))
     return Service(
         name="social",
         database=database,

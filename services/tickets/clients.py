@@ -27,6 +27,7 @@ class IntakeBrands:
     """Brands and accounts as intake told last. Also a worker that keeps them fresh for the consumer, which may not call."""
 
     name = "tickets.brands"
+    feeds_consumers = True  # see `kit.app.Worker`
 
     def __init__(self, channel: grpc.Channel, *, keys: Keys, clock: Clock) -> None:
         self._stub = IntakeStub(channel)

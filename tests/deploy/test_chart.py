@@ -112,6 +112,18 @@ def test_every_service_is_deployed_with_probes_a_budget_and_a_scale(tmp_path: Pa
         assert named == {f"ascolto-{name}" for name in SERVICES}
 
 
+def test_the_scale_follows_figures_and_groups_that_there_are(tmp_path: Path) -> None:
+    sources = "\n".join(path.read_text() for path in (DEPLOY.parent / "services").rglob("*.py"))
+    scales = [one["spec"] for one in render(tmp_path, "plain") if one["kind"] == "HorizontalPodAutoscaler"]
+    metrics = [one["external"]["metric"] for scale in scales for one in scale["metrics"] if one["type"] == "External"]
+
+    assert len(metrics) == 4  # the desk consumes nothing
+    for metric in metrics:
+        assert f'"{metric["name"]}"' in sources
+        for expression in metric.get("selector", {}).get("matchExpressions", ()):
+            assert all(f'group="{group}"' in sources for group in expression["values"])
+
+
 def test_the_migration_runs_before_and_needs_nothing_of_the_release(tmp_path: Path) -> None:
     objects = render(tmp_path, "plain")
     hooks = [one for one in objects if "helm.sh/hook" in one["metadata"].get("annotations", {})]
@@ -160,6 +172,20 @@ def test_calls_find_every_instance_by_name(tmp_path: Path) -> None:
     for name in SERVICES:
         assert services[f"ascolto-{name}"]["clusterIP"] == "None"
         assert services[f"ascolto-{name}"]["ports"][0]["port"] == 8710
+
+
+def test_the_way_in_leads_customers_to_intake_and_nobody_to_the_figures(tmp_path: Path) -> None:
+    objects = render(tmp_path, "plain")
+    (ingress,) = [one["spec"] for one in objects if one["kind"] == "Ingress"]
+    services = {one["metadata"]["name"]: one["spec"] for one in objects if one["kind"] == "Service"}
+    leads = {
+        path["path"]: services[path["backend"]["service"]["name"]]
+        .get("selector", {})
+        .get("app.kubernetes.io/component")
+        for path in ingress["rules"][0]["http"]["paths"]
+    }
+
+    assert leads == {"/metrics": None, "/hooks": "intake", "/c": "intake", "/": "desk"}
 
 
 def test_a_secret_that_was_not_given_is_asked_for_by_name(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from ascolto.tickets.v1 import events_pb2 as ticket_events
 from ascolto.tickets.v1 import service_pb2 as tickets_pb
 from ascolto.tickets.v1 import service_pb2_grpc as tickets_rpc
 from services.desk import app as desk_app
+from services.desk import commands
 from services.desk.context import Desk
 from services.kit.app import Service
 from services.kit.clock import Clock, SystemClock
@@ -320,10 +321,10 @@ class Rig:
         return next(mount.app for mount in self.service.mounts if mount.prefix == "/api/v1")
 
     def password(self, email: str, *roles: str, **more: Any) -> str:
-        return desk_app.create_user(self.parts.database, email=email, roles=roles, clock=self.parts.clock, **more)
+        return commands.create_user(self.parts.database, email=email, roles=roles, clock=self.parts.clock, **more)
 
     def token(self, *scopes: str, **more: Any) -> str:
-        return desk_app.create_token(self.parts.database, name="test", scopes=scopes, clock=self.parts.clock, **more)
+        return commands.create_token(self.parts.database, name="test", scopes=scopes, clock=self.parts.clock, **more)
 
     def bearer(self, *scopes: str, **more: Any) -> dict[str, str]:
         return {"authorization": f"Bearer {self.token(*scopes, **more)}"}

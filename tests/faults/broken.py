@@ -53,6 +53,8 @@ def early_ack() -> None:
     hooks.Coalescer.accept = accept  # type: ignore[method-assign]  # the defect
 
 
+DEFECTS = {"early-position": early_position, "early-ack": early_ack}
+
 if __name__ == "__main__":
-    {"early-position": early_position, "early-ack": early_ack}[sys.argv.pop(1)]()
+    DEFECTS[sys.argv.pop(1)]()
     sys.exit(main())

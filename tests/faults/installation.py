@@ -18,6 +18,7 @@ from services.demo.process import Api, Product
 from services.kit.application import Application
 from services.kit.backends import SERVICES
 from services.kit.config import Settings
+from tests.faults.stores import Files, Store
 from tests.kitlib import wait_until
 
 BRANDS = (("Lumaca", "care@lumaca.example"), ("Brezza", "help@brezza.example"))
@@ -67,6 +68,7 @@ class Installation:
     sink: SimulatedMailServer
     shops: tuple[Shop, ...]
     api: Api
+    store: Store
 
     @property
     def data(self) -> Path:
@@ -120,29 +122,23 @@ class Installation:
         return self._quiet() and self._emitted() == before
 
     def _emitted(self) -> list[int]:
-        ends = []
-        for service in SERVICES:
-            with self.database(service) as database:
-                ends.append(int(database.execute("SELECT COALESCE(MAX(id), 0) FROM outbox").fetchone()[0]))
-        return ends
+        return [self.store.emitted(service) for service in SERVICES]
 
     def _quiet(self) -> bool:
-        with self.database("intake") as intake:
-            if intake.execute(UNSETTLED).fetchone() is not None:
-                return False
+        if self.store.unpublished() or self.store.rows("intake", UNSETTLED):
+            return False
         health = self.api.call("GET", "/operations/health")
         for one in health["services"]:
             if any(lag["position"] < lag["end"] for lag in one["lags"]):
                 return False
             if any(stage["waiting"] for stage in one["stages"] if stage["name"] != "sending"):
                 return False
-        with self.database("intake") as intake:
-            return intake.execute(UNSETTLED).fetchone() is None
+        return not self.store.rows("intake", UNSETTLED)
 
 
-def prepare(folder: Path) -> Prepared:
+def prepare(folder: Path, **more: str) -> Prepared:
     """Fills an empty folder with two working shops, an agent and a token. Copy it instead of making it again."""
-    settings = Settings.from_env({"ASCOLTO_DATA": str(folder / "data"), "ASCOLTO_MODELS": "0"})
+    settings = Settings.from_env({"ASCOLTO_DATA": str(folder / "data"), "ASCOLTO_MODELS": "0", **more})
     with Application(settings) as app:
         app.migrate()
         ask = commands(wire(app))
@@ -173,7 +169,7 @@ def installed(
     product = Product(folder, free_address(), free_address(), f"smtp://{sink.host}:{sink.port}", extra, program=program)
     api = Api(product.url, template.token)
     try:
-        yield Installation(product, sink, template.shops, api)
+        yield Installation(product, sink, template.shops, api, Files(folder / "data"))
     finally:
         api.client.close()
         if product.process is not None and product.process.poll() is None:

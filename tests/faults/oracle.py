@@ -1,7 +1,7 @@
 """Judges what is left after a fault: what was promised against the databases, the index, the blobs and the mails sent.
 
 Eight rules, numbered as in `docs/reference/faults.md`. Each function returns the violations it found, as sentences that
-begin with the rule's number. Nothing is written: databases are opened read only, the index on a stopped installation.
+begin with the rule's number. Nothing is written: the stores are only read (`tests/faults/stores.py`).
 """
 
 from __future__ import annotations
@@ -9,17 +9,15 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ascolto.common.v1.envelope_pb2 import Envelope
 from ascolto.intake.v1.events_pb2 import DeliveryChanged
 from ascolto.tickets.v1.events_pb2 import Interaction, ReplyRequested
 from services.intake import wire as intake_wire
 from services.kit.backends import SERVICES
-from services.kit.blobs import FolderBlobs
-from services.search.index.local import LocalIndex
+from services.kit.bus import Part
 from services.social import wire as social_wire
 from services.tickets import wire as tickets_wire
 from tests.faults.installation import UNSETTLED, Installation
@@ -50,57 +48,36 @@ class Said:
     message: Interaction
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One row of a service's outbox."""
-
-    producer: str
-    offset: int
-    topic: str
-    kind: str
-    event_id: str
-    envelope: Envelope
-
-
 class World:
     """Everything a judgement needs, read once from a drained installation."""
 
     def __init__(self, installation: Installation) -> None:
-        self.installation = installation
+        self.installation, self.store = installation, installation.store
         self.brand_of = {account: shop.brand_id for shop in installation.shops for account in shop.accounts.values()}
-        self.inbound = self._rows("intake", "SELECT external_id, account_id, contact_id FROM inbound_event")
-        self.tickets = dict(self._rows("tickets", "SELECT id, brand_id FROM tickets"))
+        self.inbound = self.rows("intake", "SELECT external_id, account_id, contact_id FROM inbound_event")
+        self.tickets = dict(self.rows("tickets", "SELECT id, brand_id FROM tickets"))
         self.said = {
             str(row[0]): Said(
                 row[1], row[2], row[3], row[4] == 1, row[5], row[6], row[7], row[8], row[9],
                 Interaction.FromString(row[10]),
             )
-            for row in self._rows(
+            for row in self.rows(
                 "tickets",
                 "SELECT id, ticket_id, brand_id, kind, direction, account_id, external_id, seq, rev, delivery_state,"
                 " data FROM interactions",
             )
         }  # fmt: skip
-        self.events = [event for service in SERVICES for event in self._events(service)]
+        self.events = list(self.store.events())
         self.deliveries = {
             str(reply): (str(own), str(state), str(channel), str(brand))
-            for reply, own, state, channel, brand in self._rows(
+            for reply, own, state, channel, brand in self.rows(
                 "intake", "SELECT reply_id, id, state, channel, brand_id FROM deliveries"
             )
         }
 
     def rows(self, service: str, statement: str) -> list[tuple[Any, ...]]:
         """What a query of one database finds."""
-        return self._rows(service, statement)
-
-    def _rows(self, service: str, statement: str) -> list[tuple[Any, ...]]:
-        with self.installation.database(service) as database:
-            return list(database.execute(statement))
-
-    def _events(self, service: str) -> Iterator[Event]:
-        found = self._rows(service, "SELECT id, topic, kind, event_id, data FROM outbox ORDER BY id")
-        for offset, topic, kind, event_id, data in found:
-            yield Event(service, offset, topic, kind, event_id, Envelope.FromString(data))
+        return self.store.rows(service, statement)
 
 
 def judge(installation: Installation, ledger: Ledger) -> list[str]:
@@ -147,9 +124,9 @@ def one_interaction_each(world: World, ledger: Ledger) -> list[str]:
 
 def _in_order(world: World, ledger: Ledger) -> list[str]:
     wrong: list[str] = []
-    last: dict[str, int] = {}
+    last: dict[tuple[str, str], int] = {}  # by lane and ticket: between lanes there is no order
     home: dict[tuple[str, int, str], str] = {}
-    where: dict[str, tuple[int, str]] = {}
+    where: dict[str, tuple[str, int, str]] = {}
     for event in world.events:
         if event.kind != "ContactReceived":
             continue
@@ -157,21 +134,22 @@ def _in_order(world: World, ledger: Ledger) -> list[str]:
         said = world.said.get(own)
         if said is None:
             continue
-        if last.get(said.ticket, 0) >= said.seq:
-            wrong.append(f"(2) {own} is number {said.seq} on {said.ticket}, after number {last.get(said.ticket, 0)}")
-        last[said.ticket] = said.seq
+        lane = (event.lane, said.ticket)
+        if last.get(lane, 0) >= said.seq:
+            wrong.append(f"(2) {own} is number {said.seq} on {said.ticket}, after number {last[lane]}")
+        last[lane] = said.seq
         key = said.external.rpartition(":")[2]
-        where[key] = (event.offset, said.ticket)
+        where[key] = (event.lane, event.offset, said.ticket)
         contact = ledger.contacts.get(key)
         if contact and contact.kind != "mail":
             place = home.setdefault((contact.kind, contact.shop, contact.conversation), said.ticket)
             if place != said.ticket:
                 wrong.append(f"(2) the conversation {contact.conversation} is on {place} and on {said.ticket}")
-    for key, (offset, ticket) in where.items():
+    for key, (lane, offset, ticket) in where.items():
         contact = ledger.contacts.get(key)
         asked = where.get(contact.answers) if contact and contact.answers else None
-        if asked and asked[0] < offset and asked[1] != ticket:
-            wrong.append(f"(2) the mail {key} is on {ticket}, what it answers on {asked[1]}")
+        if asked and asked[0] == lane and asked[1] < offset and asked[2] != ticket:
+            wrong.append(f"(2) the mail {key} is on {ticket}, what it answers on {asked[2]}")
     return wrong
 
 
@@ -188,10 +166,10 @@ def applied_once(world: World) -> list[str]:
     """(3) Every event was applied once by every group that reads it, and its effect is there."""
     wrong = []
     for service, consumed in _CONSUMES.items():
-        groups = world.rows(service, "SELECT group_name, topic, next_offset FROM positions")
+        groups = world.rows(service, "SELECT DISTINCT group_name, topic FROM positions")
         done = {(row[0], row[1]) for row in world.rows(service, "SELECT group_name, event_id FROM applied")}
         done |= {(row[0], row[1]) for row in world.rows(service, "SELECT group_name, event_id FROM dead_letters")}
-        for group, topic, _ in groups:
+        for group, topic in groups:
             wanted = consumed.get(topic, ())
             events = [event for event in world.events if event.topic == topic and event.kind in wanted]
             missed = [event for event in events if (group, event.event_id) not in done]
@@ -224,12 +202,9 @@ def index_equals_store(world: World) -> list[str]:
     generations = world.rows("search", "SELECT id FROM generations WHERE state = 'live'")
     if len(generations) != 1:
         return [f"(4) there are {len(generations)} live indexes"]
-    index = LocalIndex(world.installation.data / "search" / f"generation-{generations[0][0]}")
-    try:
+    with world.store.index(generations[0][0]) as index:
         there = {document.id: document for document in index.sources([*expected, *others])}
         total = index.documents()
-    finally:
-        index.close()
     wrong = [f"(4) {own} is not in the index" for own in (expected.keys() | others) - there.keys()]
     if total != len(there):
         wrong.append(f"(4) the index holds {total} documents, {len(there)} of them with an owner")
@@ -277,7 +252,7 @@ def sent_once(world: World, ledger: Ledger) -> list[str]:
 
 def files_equal(world: World, ledger: Ledger) -> list[str]:
     """(6) What was attached is kept byte for byte."""
-    blobs = FolderBlobs(world.installation.data / "blobs")
+    blobs = world.store.blobs()
     wrong = []
     for own, said in world.said.items():
         contact: Contact | None = ledger.contacts.get(said.external.rpartition(":")[2]) if said.incoming else None
@@ -311,17 +286,16 @@ def brands_apart(world: World, ledger: Ledger) -> list[str]:
 
 def nothing_left(world: World) -> list[str]:
     """(8) Nothing waits, or it waits as a dead letter with its reason; every database is sound."""
-    wrong = []
-    ends: dict[str, int] = {}
-    for event in world.events:
-        ends[event.topic] = max(ends.get(event.topic, 0), event.offset)
+    wrong = [f"(8) {count} events of {service} are in no log" for service, count in world.store.unpublished().items()]
+    ends = world.store.ends()
     for service in SERVICES:
-        sound = world.rows(service, "PRAGMA quick_check")[0][0]
+        sound = world.store.sound(service)
         if sound != "ok":
             wrong.append(f"(8) the database of {service} is damaged: {sound}")
-        for group, topic, following in world.rows(service, "SELECT group_name, topic, next_offset FROM positions"):
-            if following <= ends.get(topic, -1):
-                wrong.append(f"(8) {group} stands at {following} of {topic}, which ends at {ends[topic]}")
+        places = world.rows(service, "SELECT group_name, topic, part, next_offset FROM positions")
+        for group, topic, part, following in places:
+            if following < ends.get(Part(topic, part), 0):
+                wrong.append(f"(8) {group} stands at {following} of {topic}, which ends at {ends[Part(topic, part)]}")
         for own, reason in world.rows(service, "SELECT id, reason FROM dead_letters WHERE handled_us = 0"):
             wrong.append(f"(8) {own} waits in {service} {'because ' + reason if reason else 'without a reason'}")
     return wrong + [f"(8) {own} is still {state}" for own, state in world.rows("intake", UNSETTLED)]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from services.intake.store import deliveries, inbound
-from tests.kitlib import make_database
+from tests.kitlib import make_database, on_sqlite
 
 
 @pytest.fixture
@@ -20,6 +20,7 @@ def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
         yield opened
 
 
+@on_sqlite
 @pytest.mark.parametrize("name", ["_ORPHANS", "_UNSENT", "_COUNTS"])
 def test_deliveries_on_their_way_are_found_by_their_index(connection: sqlite3.Connection, name: str) -> None:
     statement = getattr(deliveries, name).sqlite.replace("$COLUMNS", "*")
@@ -30,6 +31,7 @@ def test_deliveries_on_their_way_are_found_by_their_index(connection: sqlite3.Co
     assert plan[0] == "SCAN deliveries USING INDEX deliveries_lane"
 
 
+@on_sqlite
 def test_contacts_are_known_without_reading_all_events(connection: sqlite3.Connection) -> None:
     statement = inbound._KNOWN_CONTACTS.sqlite
 

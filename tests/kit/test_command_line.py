@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from services import __main__ as command_line
-from services.kit import maintenance
+from services.kit import doctor
 
 
 @pytest.fixture(autouse=True)
@@ -20,20 +20,21 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_doctor_says_by_its_exit_code_that_something_is_wrong(
     ok: bool, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = [{"name": "disk", "ok": ok, "detail": "fine" if ok else "full"}]
-    monkeypatch.setattr(maintenance, "doctor", lambda _application: found)
+    found = [{"name": "disk", "ok": ok, "detail": "fine" if ok else "full", "warning": False}]
+    monkeypatch.setattr(doctor, "examine", lambda _environment: found)
     monkeypatch.setattr("sys.argv", ["ascolto", "doctor"])
 
     assert command_line.main() == code
     assert ("BAD" in capsys.readouterr().out) is not ok
 
 
-def test_the_doctor_finds_nothing_wrong_with_a_folder_that_was_never_run(
+def test_the_doctor_of_a_folder_that_was_never_run_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("sys.argv", ["ascolto", "doctor"])
+    monkeypatch.setattr("sys.argv", ["ascolto", "doctor", "--json"])
 
-    assert command_line.main() == 0, capsys.readouterr().out
+    assert command_line.main() == 1
+    assert "ascolto migrate" in capsys.readouterr().out
 
 
 def test_replay_lists_when_nothing_is_named(

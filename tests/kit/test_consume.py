@@ -341,7 +341,7 @@ def test_what_is_consumed_and_parked_is_counted(
 def test_the_lag_of_a_group_is_told_at_each_scrape(consumer: Consumer, intake: SqliteDatabase) -> None:
     registry = CollectorRegistry()
     ConsumeMetrics(registry).watch([consumer])
-    labels = {"group": "tickets", "topic": topics.CONTACTS}
+    labels = {"service": "tickets", "group": "tickets", "topic": topics.CONTACTS}
     consumer.start()
     publish(intake, ["a", "b"])
 
@@ -381,33 +381,3 @@ def test_a_group_outside_the_log_is_shown_to_operations(
     tickets.write(lambda uow: uow.execute(ON))
 
     assert "beyond the log's end" in consumer.lags()[0].paused
-
-
-class Watched(threading.Event):
-    """A stop that is set when a run has rested so many times, and remembers how long each rest was to be."""
-
-    def __init__(self, rests: int) -> None:
-        super().__init__()
-        self.rests: list[float] = []
-        self._left = rests
-
-    def wait(self, timeout: float | None = None) -> bool:
-        self.rests.append(timeout or 0.0)
-        if len(self.rests) == self._left:
-            self.set()
-        return self.is_set()
-
-
-def test_a_backlog_gives_way_after_each_full_batch(
-    sink: Sink, intake: SqliteDatabase, tickets: SqliteDatabase, log: LocalLog, clock: ManualClock
-) -> None:
-    publish(intake, ["a", "b", "c", "d", "e"])
-    stop = Watched(3)
-
-    Consumer(consumption(sink, batch=2), tickets, log, clock=clock).run(stop)
-
-    assert sink.seen == ["a", "b", "c", "d", "e"]
-    first, second, last = stop.rests
-    assert 0 < first <= 0.25
-    assert 0 < second <= 0.25
-    assert 0 <= last <= 0.04

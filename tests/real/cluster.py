@@ -54,9 +54,10 @@ class Balancer:
         self._started.set()
         self._loop.run_forever()
         server.close()
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0))
+        if under_way := asyncio.all_tasks(self._loop):
+            for task in under_way:
+                task.cancel()
+            self._loop.run_until_complete(asyncio.wait(under_way))
         self._loop.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -77,11 +78,14 @@ class Balancer:
 
 
 async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
+    try:
         while data := await reader.read(65536):
             writer.write(data)
             await writer.drain()
-    writer.close()
+    except OSError:
+        pass  # one side is gone: the other is told by the end
+    finally:
+        writer.close()
 
 
 @dataclass(slots=True)
@@ -164,7 +168,7 @@ class Cluster(Product):
                 raise RuntimeError(f"{dead} ended: {self.log()}")
             if time.monotonic() - began > _READY_S:
                 raise RuntimeError(f"{[one.name for one in waiting]} did not become ready: {self.log()}")
-            time.sleep(0.1)
+            time.sleep(0.1)  # sleep: the pause of a wait on a condition
         return time.monotonic() - began
 
     def start_one(self, one: Instance) -> None:

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import MemberToRemove
@@ -20,6 +21,7 @@ from services.kit.consume import Consumer
 from services.kit.relay import Relay
 from services.kit.uow import Database
 from services.kit.wakes import Wakes
+from tests.faults.proxy import Proxy
 from tests.kitlib import wait_until
 from tests.real import servers
 
@@ -29,6 +31,18 @@ def new_url(partitions: int) -> str:
     url = f"{servers.url('kafka')}/t{uuid.uuid4().hex[:12]}"
     create_topics(Cluster.of(url), retention=timedelta(days=27), partitions=partitions)
     return url
+
+
+def behind(url: str, proxy: Proxy) -> Cluster:
+    """As `Cluster.of`, reached through `proxy`."""
+    direct = Cluster.of(url)
+
+    class Through(Cluster):
+        @property
+        def client(self) -> dict[str, Any]:
+            return direct.client | {"proxy_url": f"http://{proxy.address}"}
+
+    return Through(direct.servers, direct.prefix)
 
 
 def drop(url: str) -> None:

@@ -28,10 +28,10 @@ from services.kit.relay import Relay
 from services.kit.uow import Database, Event, Uow, chunks
 from services.kit.wakes import Wakes
 from tests.contracts.bus import Sink, consumption, publish
+from tests.faults.proxy import Proxy
 from tests.kitlib import make_kit_database, wait_until
 from tests.real import kafka_world, servers
-from tests.real.kafka_proxy import Proxy, behind
-from tests.real.kafka_world import running
+from tests.real.kafka_world import behind, running
 
 pytestmark = pytest.mark.real
 

@@ -11,9 +11,11 @@ import pytest
 
 from services.kit.db.sql import Sql
 from services.kit.errors import Unavailable
+from services.search.domain.document import Document
 from services.search.index.local import LocalEngine, LocalIndex
 from services.search.index.local.reading import Reading
 from services.search.ports import IndexDamaged, Plan
+from services.search.usecases.apply import Work
 from services.search.usecases.watch import Watcher
 from tests.search.world import World
 
@@ -173,6 +175,26 @@ def test_owners_that_are_away_delay_a_rebuild_and_nothing_else(world: World) -> 
     assert world.rebuilder.run_once()
 
 
+def test_what_an_owner_gave_before_it_went_away_is_not_asked_for_again(world: World) -> None:
+    fill(world, 40)
+    pages = [0]
+
+    def count() -> None:
+        pages[0] += 1
+        world.owner.away = pages[0] == 25
+
+    world.owner.after_page = count
+    with pytest.raises(Unavailable):
+        world.rebuilder.run_once()
+    world.restart()
+    world.owner.away = False
+    first = pages[0]
+    world.rebuilder.run_once()
+
+    assert pages[0] - first < first
+    assert world.indexed() == world.owner.expected()
+
+
 class FullDisk:
     """A writer whose disk is full."""
 
@@ -202,6 +224,32 @@ def test_a_full_disk_pauses_indexing_and_costs_neither_the_index_nor_an_event(
 
     world.indexer.run_once()
     assert world.find("disco pieno").found.total == 1
+    assert world.indexed() == world.owner.expected()
+
+
+def test_pages_of_a_rebuild_that_a_full_disk_took_are_read_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(world, 40)
+    full = shutil.disk_usage(world.folder)._replace(free=0)
+    pages = [0]
+
+    def fail_at_the_20th() -> None:
+        pages[0] += 1
+        if pages[0] != 20:
+            return
+        index = world.generations.building
+        assert isinstance(index, LocalIndex)
+        with monkeypatch.context() as patched, world.generations.lock:
+            patched.setattr(shutil, "disk_usage", lambda _path: full)
+            index._writer = FullDisk()  # type: ignore[assignment]  # what it held is gone
+            gone = Document("int_gone", "message", 1, deleted=True)
+            with pytest.raises(Unavailable):
+                world.generations.write(Work([gone]), only_building=True)
+
+    world.owner.after_page = fail_at_the_20th
+    with pytest.raises(Unavailable):
+        world.rebuilder.run_once()
+    world.rebuilder.run_once()
+
     assert world.indexed() == world.owner.expected()
 
 

@@ -13,6 +13,7 @@ from services.desk.clients.base import moment
 from services.desk.i18n import Tongue
 from services.desk.pages import words
 from services.desk.pages.frame import Frame
+from services.desk.pages.operations_card import card
 from services.desk.pages.prose import plain
 from services.desk.pages.ticket import text_of
 from services.desk.pages.views import Channel, Failure
@@ -43,16 +44,6 @@ class StageLine:
     failing: str
     is_waiting: bool
     is_failing: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceCard:
-    """One service's state."""
-
-    name: str
-    ready: bool
-    error: str
-    facts: Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +149,7 @@ def routes(frame: Frame) -> APIRouter:
         ]
         return frame.show(
             request, me, "operations.html", "operations", sentence, tab="/operations", well=not (down or failing or oldest > _AT_RISK_S),
-            sentence=sentence, more="", figures=figures, stages=_stages(tongue, parts), services=[_card(tongue, part) for part in parts],
+            sentence=sentence, more="", figures=figures, stages=_stages(tongue, parts), services=[card(tongue, part) for part in parts],
             accounts=accounts, accounts_failure=failure,
         )  # fmt: skip
 
@@ -266,25 +257,6 @@ def _stages(tongue: Tongue, parts: Sequence[Any]) -> list[StageLine]:
                 StageLine(name, came, left, waits, fails, is_waiting=one.waiting > 0, is_failing=one.failing > 0)
             )
     return made
-
-
-def _card(tongue: Tongue, part: Any) -> ServiceCard:
-    name = tongue.word("service", part.service)
-    if part.value is None:
-        return ServiceCard(name, ready=False, error=part.error, facts=())
-    value = part.value
-    facts = [
-        (tongue.word("check", check.name.split(" ")[-1]), plain(check.detail, 120) or "✓") for check in value.checks
-    ]
-    facts += [
-        (
-            tongue.word("group", lag.group),
-            lag.paused or tongue.text("%(n)s behind", n=tongue.number(max(0, lag.end - lag.position))),
-        )
-        for lag in value.lags
-    ]
-    failed = [check for check in value.checks if not check.ok]
-    return ServiceCard(name, value.ready, plain(failed[0].detail, 200) if failed else "", facts[:10])
 
 
 def _groups(frame: Frame, me: SignedIn, tongue: Tongue) -> tuple[list[Group], list[Failure], int]:

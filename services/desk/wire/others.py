@@ -153,6 +153,21 @@ def _service(part: Part[operations.HealthResponse]) -> dict[str, Any]:
         "oldest_unprocessed_s": value.oldest_unprocessed_s,
         "disk_free_bytes": value.disk_free_bytes,
         "disk_used_bytes": value.disk_used_bytes,
+        "instance": value.instance or None,
+        "outbox": {"rows": value.outbox.rows, "oldest_s": value.outbox.oldest_s} if value.HasField("outbox") else None,
+        "leases": [{"name": one.name, "holder": one.holder, "left_s": one.left_s} for one in value.leases],
+        "pools": [
+            {
+                "name": one.name,
+                "size": one.size,
+                "free": one.free,
+                "waiting": one.waiting,
+                "waits": one.waits,
+                "waited_s": one.waited_s,
+                "refused": one.refused,
+            }
+            for one in value.pools
+        ],
     }
 
 

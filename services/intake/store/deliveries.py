@@ -30,12 +30,14 @@ _SAVE = Sql(
     " request = :request, requested_us = :requested_us WHERE id = :id AND rev = :before_rev"
 )
 # An automatic answer nobody is sure of holds nobody up: a person's words behind it matter more than its outcome.
-_CLAIMABLE = _TABLE.sql(
+_FIRST_OF_LANES = (
     "SELECT $COLUMNS FROM deliveries d WHERE d.state = 'queued' AND d.due_us <= :now_us AND NOT EXISTS ("
     "SELECT 1 FROM deliveries e WHERE e.lane = d.lane AND e.seq < d.seq"
     " AND e.state IN ('queued', 'claimed', 'transmitting', 'unknown')"
     " AND NOT (e.state = 'unknown' AND e.automatic = 1)) ORDER BY d.due_us, d.seq LIMIT :limit"
 )
+_CLAIMABLE = _TABLE.sql(_FIRST_OF_LANES)
+_CLAIM = _TABLE.sql(f"{_FIRST_OF_LANES} FOR UPDATE SKIP LOCKED")
 _NEXT_DUE = Sql("SELECT MIN(due_us) FROM deliveries WHERE state = 'queued' AND due_us > :now_us")
 # The condition of the index on what is on its way must stand in a query as it stands there, to be used.
 _ORPHANS = _TABLE.sql(
@@ -109,6 +111,12 @@ def save(uow: Uow, delivery: Delivery, *, before_rev: int) -> bool:
 def claimable(reader: Reader, now_us: int, limit: int) -> list[Delivery]:
     """Queued deliveries that are due and first of their lane."""
     return [_delivery(row) for row in reader.rows(_CLAIMABLE, {"now_us": now_us, "limit": limit})]
+
+
+def lock_claimable(uow: Uow, now_us: int) -> Delivery | None:
+    """The first of them that no other sender is taking, locked."""
+    row = uow.row(_CLAIM, {"now_us": now_us, "limit": 1})
+    return _delivery(row) if row else None
 
 
 def next_due_us(reader: Reader, now_us: int) -> int:

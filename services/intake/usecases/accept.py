@@ -5,6 +5,7 @@ Idempotent twice over: by the transport's key and by each event's. Every way in 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 
@@ -173,6 +174,8 @@ class Acceptor:
 
     def __init__(self, database: Database, preparer: Preparer) -> None:
         self._database, self.preparer = database, preparer
+        self._counting = threading.Lock()
+        self.taken: dict[str, int] = {}  # raw contacts of each channel since the start, resent ones included
         self._received: dict[str, int] = {}  # account -> when its last contact came; noted on the account by a worker
 
     def accept(self, raws: Sequence[RawContact], *, budget_s: float = PARSE_BUDGET_S, run: Run = map) -> list[Accepted]:
@@ -212,4 +215,7 @@ class Acceptor:
         crash.point("intake.before_commit")
         for one in batch:
             self._received[one.account.id] = one.received_us
+        with self._counting:
+            for one in batch:
+                self.taken[one.channel] = self.taken.get(one.channel, 0) + 1
         return self._database.submit(AcceptContacts(batch, beside), lane=lane)

@@ -38,15 +38,19 @@ def claim(uow: Uow, *, epoch: int, now_us: int) -> Delivery | None:
 
     Automatic mail to an address that came back, or beyond the day's limit, fails here and never leaves.
     """
-    for found in store.claimable(uow, now_us, 1):
-        if found.automatic and (stop := _stops_automatic(uow, found, now_us)):
-            _change(uow, found, state=State.FAILED, error=stop, changed_us=now_us)
-            continue
-        ends_us = now_us + int(CLAIM_S * 1_000_000)
-        claimed = replace(found, state=State.CLAIMED, epoch=epoch, claim_ends_us=ends_us, rev=uow.next_revs()[0])
-        store.save(uow, claimed, before_rev=found.rev)
-        return claimed
-    return None
+    found = store.lock_claimable(uow, now_us)
+    if found is None:
+        return None
+    if store.cancelled_replies(uow, [found.reply_id]):  # while it was being queued: neither saw the other
+        _change(uow, found, state=State.CANCELLED, changed_us=now_us)
+        return None
+    if found.automatic and (stop := _stops_automatic(uow, found, now_us)):
+        _change(uow, found, state=State.FAILED, error=stop, changed_us=now_us)
+        return None
+    ends_us = now_us + int(CLAIM_S * 1_000_000)
+    claimed = replace(found, state=State.CLAIMED, epoch=epoch, claim_ends_us=ends_us, rev=uow.next_revs()[0])
+    store.save(uow, claimed, before_rev=found.rev)
+    return claimed
 
 
 def _stops_automatic(uow: Uow, delivery: Delivery, now_us: int) -> str:

@@ -110,7 +110,7 @@ class Preparer:
         first = raw_id or new_id("con")
         prepared = Prepared(
             raw_id=first,
-            raw_key=f"{scope}|{raw.transport_key}",
+            raw_key=f"{scope}|{raw.transport_key}".replace("\x00", ""),
             account=account,
             channel=account.channel,
             items=[],
@@ -150,7 +150,7 @@ class Preparer:
             threading=_threading(capabilities, inbound),
             log_key=f"{account.id}:{inbound.conversation or inbound.external_id}",
             subject=privacy.subject(self._keys, sender.kind, sender.value) if sender else b"",
-            trace_id=log.trace_id(),
+            trace_id=log.trace_id() or log.fresh_trace(),  # mail and polls begin theirs here
         )
         item = Item(f"{scope}|{inbound.event_key}", contact_id, inbound, frame)
         if inbound.act is Act.MESSAGE:
@@ -245,6 +245,9 @@ def _bounded(inbound: Inbound, received: datetime) -> Inbound:
     for name in ("to", "cc", "identities", "ancestors", "references"):
         if len(getattr(inbound, name)) > _MANY:
             changes[name] = getattr(inbound, name)[:_MANY]
+    for name in ("event_key", "external_id", "conversation"):
+        if "\x00" in getattr(inbound, name):  # what a database keeps otherwise than it was given finds nothing again
+            changes[name] = getattr(inbound, name).replace("\x00", "")
     if len(inbound.subject) > _SUBJECT_CHARS:
         changes["subject"] = inbound.subject[:_SUBJECT_CHARS]
     if inbound.occurred_at is not None:

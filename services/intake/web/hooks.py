@@ -24,7 +24,7 @@ from services.intake.usecases.accept import Acceptor
 from services.intake.usecases.directory import Directory
 from services.intake.usecases.prepare import Prepared
 from services.intake.web import http
-from services.kit import crash
+from services.kit import crash, trace
 from services.kit.clock import Clock
 from services.kit.errors import AscoltoError, Forbidden, NotFound, Unauthenticated, Unavailable
 
@@ -200,7 +200,8 @@ class Hooks:
             prepared = self._prepare(account, decode, body)
         else:
             prepared = await asyncio.to_thread(self._prepare, account, decode, body)
-        accepted = await self._coalescer().accept(prepared)
+        with trace.span("write", service="intake"):
+            accepted = await self._coalescer().accept(prepared)
         crash.point("intake.after_commit")
         crash.point("intake.before_202")
         answer = b'{"id":"%s","duplicate":%s}' % (accepted.id.encode(), b"true" if accepted.duplicate else b"false")

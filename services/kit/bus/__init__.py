@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from services.kit.app import Worker
     from services.kit.clock import Clock
+    from services.kit.trace import Tracer
     from services.kit.uow import Database, Uow
     from services.kit.wakes import Wakes
 
@@ -100,11 +101,14 @@ class Duties:
     holder: str  # of leases: this process
     retention: timedelta
     metrics: CollectorRegistry | None = None
+    tracer: Tracer | None = None
     groups: Collection[tuple[str, str]] = ()  # (group, topic) declared by the services of this process
 
 
 class Log(Protocol):
     """Reads topics in order. Writing happens in `Uow.emit` alone."""
+
+    relayed: bool  # whether events wait in outboxes until a relay has moved them here
 
     def bounds(self, topic: str) -> dict[Part, Bounds]:
         """The parts of a topic and what each holds. The local log has one, 0. Raises `Unavailable`."""

@@ -39,6 +39,8 @@ _AWAY_S = 2.0
 class KafkaLog:
     """All topics of one cluster. Making one connects to nothing."""
 
+    relayed = True
+
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._lock = threading.Lock()
@@ -165,6 +167,7 @@ class KafkaLog:
                 wakes=duties.wakes,
                 clock=duties.clock,
                 metrics=metrics,
+                tracer=duties.tracer,
             )
             for service, database in duties.databases.items()
         ]

@@ -8,11 +8,10 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from google.protobuf.message import DecodeError
 from kafka import KafkaProducer, errors
 from kafka.partitioner.abc import Partitioner
 
-from ascolto.common.v1.envelope_pb2 import Envelope
+from services.kit import trace
 from services.kit.bus.kafka_cluster import Cluster
 from services.kit.relay import Outgoing
 
@@ -89,8 +88,8 @@ class KafkaPublisher:
 
     def _send(self, producer: Any, record: Outgoing) -> Any:
         headers = [("kind", record.kind.encode()), ("event_id", record.event_id.encode())]
-        if trace_id := _trace_of(record.data):
-            headers.append(("trace_id", trace_id.encode()))
+        if trace_id := trace.trace_of(record.data):
+            headers.append((trace.PARENT, trace.parent_of(trace_id).encode()))
         return producer.send(
             self._cluster.name(record.topic),
             record.data,
@@ -116,10 +115,3 @@ class KafkaPublisher:
             producer.close(timeout=0)
             return
         producer._sender.force_close()  # noqa: SLF001 (kafka-python 3.0.12 raises before it ends the sender, which would send later)
-
-
-def _trace_of(data: bytes) -> str:
-    try:
-        return Envelope.FromString(data).trace_id
-    except DecodeError:
-        return ""  # its consumers park it

@@ -99,6 +99,8 @@ class LocalLog:
     `databases` maps service to file, consumers' files included: their positions say how far the log may be pruned.
     """
 
+    relayed = False
+
     def __init__(
         self, databases: Mapping[str, Path], *, wakes: Wakes, producers: Mapping[str, str] = PRODUCERS
     ) -> None:

@@ -24,13 +24,13 @@ INSERT_OUTBOX = Sql(
 OutboxRow = tuple[str, str, str, str, bytes, int]  # the values of `INSERT_OUTBOX`, in its order
 
 
-def outbox_rows(events: Sequence[Event], producer: str, created_us: int) -> list[OutboxRow]:
-    """The rows of events. Raises `Invalid` over 256 KB, `Internal` for a topic of another service."""
+def outbox_rows(events: Sequence[Event], producer: str, created_us: int, trace_id: str = "") -> list[OutboxRow]:
+    """The rows of events, of the trace `trace_id` where they name none. Raises `Invalid` over 256 KB, `Internal` for a topic of another service."""
     ids = new_ids("evt", len(events))
-    return [_row(event, event_id, producer, created_us) for event, event_id in zip(events, ids, strict=True)]
+    return [_row(event, event_id, producer, created_us, trace_id) for event, event_id in zip(events, ids, strict=True)]
 
 
-def _row(event: Event, event_id: str, producer: str, created_us: int) -> OutboxRow:
+def _row(event: Event, event_id: str, producer: str, created_us: int, trace_id: str) -> OutboxRow:
     topic, payload = event.topic, event.payload
     if PRODUCERS.get(topic, producer) != producer:
         raise Internal(f"{producer} may not write to {topic}, the topic of {PRODUCERS[topic]}.")
@@ -48,7 +48,7 @@ def _row(event: Event, event_id: str, producer: str, created_us: int) -> OutboxR
     envelope.mode = event.mode  # type: ignore[assignment]  # the stubs want the contract's own enum
     envelope.cause_id = event.cause_id
     envelope.subject = event.subject
-    envelope.trace_id = event.trace_id
+    envelope.trace_id = event.trace_id or trace_id
     envelope.schema = SCHEMA
     envelope.key = event.key
     if event.received_at is not None:

@@ -73,8 +73,8 @@ def revision_of(path: Path) -> str:
         connection.close()
 
 
-def upgrade(connection: Connection, folder: Path) -> None:
-    """Runs what is missing on an open connection, each migration in a transaction."""
+def upgrade(connection: Connection, folder: Path, *, to: str = "head") -> None:
+    """Runs what is missing up to a revision on an open connection, each migration in a transaction."""
     from alembic.config import Config
     from alembic.runtime.environment import EnvironmentContext
     from alembic.script import ScriptDirectory
@@ -85,7 +85,7 @@ def upgrade(connection: Connection, folder: Path) -> None:
     script = ScriptDirectory.from_config(config)
 
     def steps(revision: Any, _context: MigrationContext) -> Any:
-        return script._upgrade_revs("head", revision)  # noqa: SLF001 (as Alembic's own `command.upgrade` does)
+        return script._upgrade_revs(to, revision)  # noqa: SLF001 (as Alembic's own `command.upgrade` does)
 
     with EnvironmentContext(config, script, fn=steps) as environment:
         environment.configure(connection=connection, transaction_per_migration=True, render_as_batch=True)

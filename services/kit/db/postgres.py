@@ -8,6 +8,7 @@ unknown: the caller gets `Unavailable`, and its repeat meets the unique keys of 
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import random
 import threading
 import time
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import psycopg
 from psycopg import Connection
 
-from services.kit import log
+from services.kit import log, trace
 from services.kit.clock import Clock, SystemClock
 from services.kit.db import guard, postgres_errors
 from services.kit.db.migrate import folder_of, head_of
@@ -30,7 +31,7 @@ from services.kit.db.postgres_pool import Limits, Pool, Watch, conninfo
 from services.kit.db.postgres_uow import PostgresReader, PostgresUow, Statements
 from services.kit.db.postgres_wake import Ear, Waker, listen
 from services.kit.errors import Internal, Unavailable
-from services.kit.uow import Lane, Reader, Uow
+from services.kit.uow import Lane, PoolUse, Reader, Uow
 
 if TYPE_CHECKING:
     from services.kit.app import Worker
@@ -68,15 +69,15 @@ class PostgresDatabase:
         limits: Limits | None = None,
     ) -> None:
         self.service, self._limits = service, limits or Limits()
-        self._info = conninfo(url, service)
+        self.info = conninfo(url, service)
         self._clock: Clock = clock or SystemClock()
         self._migrations = migrations or folder_of(service)
         self._notify = notify
         self._log = log.logger(service)
         self._statements = Statements()
         pool = {"limits": self._limits}
-        self._writers = Pool(self._info, f"{service}-writers", size=self._limits.writers, reads=False, **pool)
-        self._readers = Pool(self._info, f"{service}-readers", size=self._limits.readers, reads=True, **pool)
+        self._writers = Pool(self.info, f"{service}-writers", size=self._limits.writers, reads=False, **pool)
+        self._readers = Pool(self.info, f"{service}-readers", size=self._limits.readers, reads=True, **pool)
         self._watch = Watch(service, self._limits.transaction_s)
         self._waker = Waker(service, self._writers)
         self._bulk = threading.BoundedSemaphore(self._limits.bulk)
@@ -108,7 +109,7 @@ class PostgresDatabase:
 
     def _revision(self) -> str:
         try:
-            return revision_of(self._info)
+            return revision_of(self.info)
         except psycopg.Error as error:
             raise translated(error, self.service) from error
 
@@ -119,7 +120,8 @@ class PostgresDatabase:
         guard.refuse_inside_uow("A write")
         if self._closing.is_set():
             raise Unavailable(f"The database {self.service} is closed.")
-        return self._write(function, lane)
+        with trace.span("write", service=self.service):
+            return self._write(function, lane)
 
     def submit(self, function: Callable[[Uow], T], *, lane: Lane = Lane.PEOPLE) -> Future[T]:
         """As `write`, at once; the future resolves only after the commit. Raises `Unavailable` when too much waits."""
@@ -131,7 +133,8 @@ class PostgresDatabase:
             if self._waiting[lane] >= limit:
                 raise Unavailable(f"{limit} writes wait for the database {self.service}.", retry_after_s=1.0)
             self._waiting[lane] += 1
-            return self._threads[lane].submit(self._submitted, function, lane)
+            run = contextvars.copy_context().run  # the trace of who asks
+            return self._threads[lane].submit(run, self._submitted, function, lane)
 
     def _submitted(self, function: Callable[[Uow], T], lane: Lane) -> T:
         with self._lock:
@@ -146,7 +149,7 @@ class PostgresDatabase:
     def migrate(self) -> None:
         """Brings the schema up to date; safe to run twice, also at once by several processes."""
         try:
-            migrate_postgres(self._info, self._migrations)
+            migrate_postgres(self.info, self._migrations)
         except psycopg.Error as error:
             raise translated(error, self.service) from error
 
@@ -161,11 +164,15 @@ class PostgresDatabase:
 
     def listen(self, callback: Callable[[frozenset[str]], None], stop: threading.Event) -> None:
         """Tells of each commit's topics, of whatever process, until `stop`; see `postgres_wake.listen`."""
-        listen(self._info, self.service, callback, stop)
+        listen(self.info, self.service, callback, stop)
 
     def workers(self, notify: Callable[[frozenset[str]], None]) -> list[Worker]:
         """The one that hears other processes' commits."""
-        return [Ear(self._info, self.service, notify)]
+        return [Ear(self.info, self.service, notify)]
+
+    def pools(self) -> list[PoolUse]:
+        """Connections that write and that read."""
+        return [self._writers.use("writers"), self._readers.use("readers")]
 
     def close(self) -> None:
         """Finishes what waits, then closes."""

@@ -17,8 +17,8 @@ _LOCK_S = 120  # another process's migrations are waited for so long
 _TABLE_S = 10  # and a table that is in use
 
 
-def migrate_postgres(info: str, folder: Path) -> None:
-    """Brings a database to the newest revision; makes it when it is not there.
+def migrate_postgres(info: str, folder: Path, *, to: str = "") -> None:
+    """Brings a database to a revision, the newest if not told; makes it when it is not there.
 
     Does nothing, and does not load Alembic (0.3 s), when it is there already. A kill leaves whole migrations; the next
     start goes on. Raises `Unavailable` when the database is missing and this role may not make it.
@@ -31,12 +31,13 @@ def migrate_postgres(info: str, folder: Path) -> None:
         _create(info)
         connection = psycopg.connect(info, autocommit=True)
     with connection:
-        if _revision(connection) >= head_of(folder):  # a newer program was here: its schema serves this one too
+        wanted = to or head_of(folder)
+        if _revision(connection) >= wanted:  # a newer program was here: its schema serves this one too
             return
         connection.execute(f"SET lock_timeout = '{_LOCK_S}s'")
         connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))  # ends with the connection
-        if _revision(connection) < head_of(folder):
-            _upgrade(info, folder)
+        if _revision(connection) < wanted:
+            _upgrade(info, folder, wanted)
 
 
 def revision_of(info: str) -> str:
@@ -78,7 +79,7 @@ def _create(info: str) -> None:
         ) from error
 
 
-def _upgrade(info: str, folder: Path) -> None:
+def _upgrade(info: str, folder: Path, to: str) -> None:
     from sqlalchemy import Text, create_engine, event
     from sqlalchemy.ext.compiler import compiles
     from sqlalchemy.pool import NullPool
@@ -95,5 +96,5 @@ def _upgrade(info: str, folder: Path) -> None:
         connection.commit()
 
     with engine.connect() as connection:
-        upgrade(connection, folder)
+        upgrade(connection, folder, to=to)
     engine.dispose()

@@ -22,6 +22,7 @@ from psycopg_pool import ConnectionPool
 
 from services.kit.db.postgres_types import adapt
 from services.kit.errors import Invalid
+from services.kit.uow import PoolUse
 
 READ_S = 2.0
 
@@ -106,6 +107,19 @@ class Pool:
             yield connection
         finally:
             self._pool.putconn(connection)
+
+    def use(self, name: str) -> PoolUse:
+        """How it is used. Source: https://www.psycopg.org/psycopg3/docs/advanced/pool.html#pool-stats."""
+        told = self._pool.get_stats()
+        return PoolUse(
+            name,
+            size=told.get("pool_size", 0),
+            free=told.get("pool_available", 0),
+            waiting=told.get("requests_waiting", 0),
+            waits=told.get("requests_queued", 0),
+            waited_s=told.get("requests_wait_ms", 0) / 1000,
+            refused=told.get("requests_errors", 0),
+        )
 
     def renew(self) -> None:
         """Replaces every connection, those in use when they come back: their server is gone."""

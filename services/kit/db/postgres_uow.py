@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
+from services.kit import log
 from services.kit.clock import Clock
 from services.kit.db import postgres_many as many
 from services.kit.db.events import INSERT_OUTBOX, OutboxRow, outbox_rows
@@ -112,7 +113,7 @@ class PostgresUow:
     def emit(self, *events: Event) -> None:
         """Queues events for the outbox."""
         now_us = int(self._clock.now().timestamp() * 1_000_000)
-        self._outbox += outbox_rows(events, self._service, now_us)
+        self._outbox += outbox_rows(events, self._service, now_us, log.trace_id())
 
     def flush(self) -> frozenset[str]:
         """Writes the events, so that their ids are drawn after all locks; returns the topics touched."""

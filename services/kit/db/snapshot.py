@@ -9,12 +9,16 @@ import contextlib
 import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from services.kit.db.sqlite import SqliteDatabase
 from services.kit.db.sqlite_errors import translated
-from services.kit.errors import Internal
+from services.kit.errors import Conflict, Internal
 
-_EPOCH = 1 << 40  # revisions below it belong to one life of the database: a trillion writes
+if TYPE_CHECKING:
+    from services.kit.config import Settings
+
+EPOCH = 1 << 40  # revisions below it belong to one life of the database: a trillion writes
 
 
 def copy_all(
@@ -67,10 +71,40 @@ def raise_epoch(path: Path) -> int:
         connection.execute(
             "INSERT INTO sequence (name, value) VALUES ('rev', :epoch)"
             " ON CONFLICT (name) DO UPDATE SET value = (value / :epoch + 1) * :epoch",
-            {"epoch": _EPOCH},
+            {"epoch": EPOCH},
         )
         return int(connection.execute("SELECT value FROM sequence WHERE name = 'rev'").fetchone()[0])
     except sqlite3.Error as error:
         raise translated(error, path.stem) from error
     finally:
         connection.close()
+
+
+class SqliteSnapshots:
+    """How a backup takes SQLite files and gives them back; `postgres_snapshot` is its other kind."""
+
+    kind = "sqlite"
+
+    @staticmethod
+    def copy_all(databases: Mapping[str, SqliteDatabase], folder: Path, *, progress: Callable[[str], None]) -> None:
+        """Writes `folder/<name>.db` for each, all of one moment: a position never lies beyond the log it reads."""
+        copy_all(databases, folder, progress=progress)
+
+    @staticmethod
+    def check_empty(settings: Settings) -> None:
+        """Raises `Conflict` when the data folder holds anything."""
+        data = settings.data.absolute()
+        if data.exists() and any(data.iterdir()):
+            raise Conflict(f"{data} is not empty. Set ASCOLTO_DATA to a new folder, or move this one away.")
+
+    @staticmethod
+    def restore(settings: Settings, draft: Path) -> None:
+        """Makes a backup's files the data folder, which appears whole or not at all."""
+        for copy in draft.glob("*.db"):
+            raise_epoch(copy)  # revisions drawn after the backup are never drawn again
+        (draft / "key").chmod(0o600)
+        data = settings.data.absolute()
+        data.parent.mkdir(parents=True, exist_ok=True)
+        if data.exists():
+            data.rmdir()
+        draft.rename(data)

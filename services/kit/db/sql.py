@@ -1,8 +1,9 @@
 """Statements written once at module level, in the SQL that SQLite and PostgreSQL share.
 
 Parameters are `:name`. A list parameter is written `IN (:name...)`; it becomes one bound value in every dialect,
-so the text never changes with the length of the list. A `SELECT … ORDER BY id FOR UPDATE` (or `FOR SHARE`) locks its
-rows, in that order, until the transaction ends; SQLite, where one writes at a time, needs no lock.
+so the text never changes with the length of the list. A `SELECT … ORDER BY id FOR UPDATE` (or `FOR SHARE`, or with
+`SKIP LOCKED`) locks its rows, in that order, until the transaction ends; SQLite, where one writes at a time, needs no
+lock.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 from functools import cached_property
 
 _LIST = re.compile(r":(\w+)\.\.\.")  # :ids...
-_LOCK = re.compile(r" FOR (?:UPDATE|SHARE)$")
+_LOCK = re.compile(r" FOR (?:UPDATE(?: SKIP LOCKED)?|SHARE)$")
 # A literal and a cast are passed over; then `[NOT] IN (:ids...)`, then `:name`.
 _PARAMETER = re.compile(r"'(?:[^']|'')*'|::\w+|(NOT )?IN \(:(\w+)\.\.\.\)|:(\w+)")
 

@@ -18,16 +18,16 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from services.kit import log
+from services.kit import log, trace
 from services.kit.clock import Clock, SystemClock
-from services.kit.db import guard
+from services.kit.db import carry, guard
 from services.kit.db.migrate import folder_of, head_of, migrate_sqlite, revision_of
 from services.kit.db.sqlite_errors import translated
 from services.kit.db.sqlite_limits import Limits
 from services.kit.db.sqlite_readers import Readers
 from services.kit.db.sqlite_uow import Job, SqliteUow
 from services.kit.errors import Internal, Unavailable
-from services.kit.uow import Lane, Reader, Uow
+from services.kit.uow import Lane, PoolUse, Reader, Uow
 
 if TYPE_CHECKING:
     from services.kit.app import Worker
@@ -40,8 +40,8 @@ Notify = Callable[[frozenset[str]], None]
 _CAREFUL_GROUPS = 50  # after a function failed: so many groups put each function into a savepoint of its own
 
 
-def _touch(uow: Uow) -> None:
-    uow.next_revs()  # the sequence's row is written with the group
+def _touch(uow: Uow) -> None:  # the sequence's row is written with the group
+    uow.next_revs()
 
 
 class SqliteDatabase:
@@ -72,22 +72,20 @@ class SqliteDatabase:
         self._uow: SqliteUow
         self._connection: sqlite3.Connection
         self._wal, self._look_at = path.with_name(f"{path.name}-wal"), 0.0
-        self._dirty = False
-        self._careful = 0
-        self.commits = 0
+        self._dirty, self._careful, self.commits = False, 0, 0
         self.slowest_s: dict[str, float] = {}  # CPU seconds of the slowest run of each function over `warn_s`
 
     @classmethod
     def open(cls, url: str, service: str, *, clock: Clock, notify: Notify | None = None) -> SqliteDatabase:
-        """The file of `sqlite:///path`; made by `migrate`."""
-        return cls(Path(url.partition("://")[2]).absolute(), service, clock=clock, notify=notify)
+        """The file of `sqlite:///path`; made by `migrate`. Raises `Conflict` where it was moved away from."""
+        return cls(carry.not_moved(Path(url.partition("://")[2]).absolute()), service, clock=clock, notify=notify)
 
     def workers(self, _notify: Notify) -> list[Worker]:
         """None: nobody else writes."""
         return []
 
     def reach(self) -> None:
-        """There is no server: always reached."""
+        """Always reached."""
 
     def check_schema(self) -> None:
         """Raises `Unavailable` while the file's schema is older than this program."""
@@ -101,7 +99,8 @@ class SqliteDatabase:
         guard.refuse_inside_uow("A write")
         if threading.current_thread() is self._thread:
             raise Internal(f"A write waits on the writer of {self.service} itself: a future's callback must not write.")
-        return self.submit(function, lane=lane).result()
+        with trace.span("write", service=self.service):
+            return self.submit(function, lane=lane).result()
 
     def submit(self, function: Callable[[Uow], T], *, lane: Lane = Lane.PEOPLE) -> Future[T]:
         """As `write`, at once; the future resolves only after the commit. Raises `Unavailable` when too much waits."""
@@ -109,11 +108,9 @@ class SqliteDatabase:
         return self._put(Job(function, lane, time.monotonic()))
 
     def _put(self, job: Job) -> Future[Any]:
-        queue, limit = (
-            (self._people, self._limits.waiting_jobs)
-            if job.lane is Lane.PEOPLE
-            else (self._bulk, self._limits.waiting_bulk)
-        )
+        people = job.lane is Lane.PEOPLE
+        queue = self._people if people else self._bulk
+        limit = self._limits.waiting_jobs if people else self._limits.waiting_bulk
         with self._turn:
             if self._closing:
                 raise Unavailable(f"The database {self.service} is closed.")
@@ -135,9 +132,9 @@ class SqliteDatabase:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             migrate_sqlite(self.path, self._migrations)
-        except (OSError, sqlite3.Error) as error:
-            if isinstance(error, OSError):
-                raise Unavailable(f"{self.path} cannot be written: {error.strerror}.") from error
+        except OSError as error:
+            raise Unavailable(f"{self.path} cannot be written: {error.strerror}.") from error
+        except sqlite3.Error as error:
             raise translated(error, self.service) from error
 
     def ping(self) -> None:
@@ -146,6 +143,10 @@ class SqliteDatabase:
             self.submit(_touch).result(timeout=self._limits.busy_s + 1)
         except TimeoutError as error:
             raise Unavailable(f"The database {self.service} does not answer in time.") from error
+
+    def pools(self) -> list[PoolUse]:
+        """The one writer, and who waits for it."""
+        return [PoolUse("writers", 1, int(not self._people), len(self._people) + len(self._bulk))]
 
     def close(self) -> None:
         """Finishes what waits, then closes."""
@@ -244,12 +245,11 @@ class SqliteDatabase:
             return self._pick(bulk_waited=bulk_waited)
 
     def _pick(self, *, bulk_waited: bool) -> Job | None:
-        if self._bulk and (not self._people or self._impatient(bulk_waited=bulk_waited)):
-            return self._bulk.popleft()
+        if self._bulk:
+            impatient = not bulk_waited and time.monotonic() - self._bulk[0].born > self._limits.bulk_patience_s
+            if impatient or not self._people:
+                return self._bulk.popleft()
         return self._people.popleft() if self._people else None
-
-    def _impatient(self, *, bulk_waited: bool) -> bool:
-        return not bulk_waited and time.monotonic() - self._bulk[0].born > self._limits.bulk_patience_s
 
     def _commit_group(self, job: Job) -> None:
         """Runs what waits in one transaction and tells each its fate after the commit."""
@@ -317,7 +317,7 @@ class SqliteDatabase:
         if saved:
             self._connection.execute("SAVEPOINT job")
         begun = time.thread_time()
-        result = job.function(self._uow)
+        result = job.run(self._uow)
         self._hold_to_budget(job, time.thread_time() - begun)
         self._uow.keep()
         if saved:

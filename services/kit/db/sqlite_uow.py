@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
+from services.kit import log
 from services.kit.clock import Clock
 from services.kit.db.events import INSERT_OUTBOX, OutboxRow, outbox_rows
 from services.kit.db.sql import Sql
@@ -25,12 +26,18 @@ _WRITE_SEQUENCE = (
 class Job:
     """One function on its way to the writer, and the future of its result."""
 
-    __slots__ = ("alone", "born", "function", "future", "lane")
+    __slots__ = ("_trace_id", "alone", "born", "function", "future", "lane")
 
     def __init__(self, function: Callable[[Uow], Any], lane: Lane, born: float) -> None:
         self.function, self.lane, self.born = function, lane, born
         self.future: Future[Any] = Future()
+        self._trace_id = log.trace_id()  # of who asked: the function runs on another thread
         self.alone = False  # its group was lost by another's fault: it runs by itself
+
+    def run(self, uow: SqliteUow) -> Any:
+        """Runs it; its events are of the trace of who asked."""
+        uow.trace_id = self._trace_id
+        return self.function(uow)
 
     @property
     def name(self) -> str:
@@ -47,11 +54,12 @@ class Job:
 class SqliteUow:
     """A transaction under way on the writer's connection. Events and the sequence are written once a group."""
 
-    __slots__ = ("_clock", "_connection", "_drawn", "_last", "_many", "_pending", "_service", "outbox")
+    __slots__ = ("_clock", "_connection", "_drawn", "_last", "_many", "_pending", "_service", "outbox", "trace_id")
 
     def __init__(self, connection: sqlite3.Connection, service: str, clock: Clock) -> None:
         self._connection, self._service, self._clock = connection, service, clock
         self._many: dict[Sql, ManyRows | None] = {}
+        self.trace_id = ""
         self._last = -1  # last revision drawn; only ever grows, so a rollback leaves a gap and no repeat
         self._drawn = False
         self._pending: list[OutboxRow] = []  # of the function under way
@@ -103,7 +111,7 @@ class SqliteUow:
 
     def emit(self, *events: Event) -> None:
         """Queues events for the outbox."""
-        self._pending += outbox_rows(events, self._service, self.now_us())
+        self._pending += outbox_rows(events, self._service, self.now_us(), self.trace_id)
 
     def keep(self) -> None:
         """The function succeeded: its events go with the group."""

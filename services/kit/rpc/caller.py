@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import grpc
 
-from services.kit import log
+from services.kit import log, trace
 from services.kit.clock import Clock
 from services.kit.db import guard
 from services.kit.principal import Person, service_person
@@ -35,9 +35,10 @@ class Caller:
         """
         guard.refuse_inside_uow("An rpc")
         metadata: list[tuple[str, str | bytes]] = [(assertion.HEADER, self._signer.sign(person or self._self))]
-        if trace := log.trace_id():
-            metadata.append((TRACE, trace))
+        if current := log.trace_id():
+            metadata.append((TRACE, current))
         try:
-            return method(request, timeout=timeout_s, metadata=metadata)
+            with trace.span(f"call {type(request).__name__}"):
+                return method(request, timeout=timeout_s, metadata=metadata + trace.headers())
         except grpc.RpcError as error:
             raise status.to_error(error.code(), error.details() or "", error.trailing_metadata() or ()) from error

@@ -18,6 +18,7 @@ from services.kit.errors import AscoltoError, Internal, Unauthenticated
 from services.kit.principal import ADMIN, SERVICE, Person
 from services.kit.rpc import assertion
 from services.kit.secrets import Keys
+from services.kit.trace import PARENT, Tracer
 
 TRACE = "ascolto-trace"
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024  # of a request, which anybody may send
@@ -49,8 +50,9 @@ def call_counter(metrics: CollectorRegistry) -> Counter:
 class Guard:
     """Runs handlers of one service for callers who may call them."""
 
-    def __init__(self, *, service: str, keys: Keys, clock: Clock, calls: Counter) -> None:
+    def __init__(self, *, service: str, keys: Keys, clock: Clock, calls: Counter, tracer: Tracer | None = None) -> None:
         self._service, self._keys, self._clock, self._calls = service, keys, clock, calls
+        self._tracer = tracer
         self._log = log.logger(service)
 
     def run(
@@ -62,10 +64,12 @@ class Guard:
         person_token = None
         try:
             person = self._admit(method, metadata)
-            if trace := metadata.get(TRACE):
-                log.bind_trace(str(trace))
+            log.bind_trace(str(metadata.get(TRACE, "")))
             person_token = _person.set(person)
-            return handler(request, context)
+            if self._tracer is None:
+                return handler(request, context)
+            with self._tracer.served(self._service, method.rpartition("/")[2], str(metadata.get(PARENT, ""))):
+                return handler(request, context)
         except AscoltoError as error:
             outcome = error.kind
             raise

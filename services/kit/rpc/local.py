@@ -162,6 +162,10 @@ class LocalCalls:
             field="ASCOLTO_RPC",
         )
 
+    def instances(self, service: str) -> Sequence[tuple[str, grpc.Channel]]:
+        """None elsewhere."""
+        return ()
+
     def serve(self, guard: Guard, register: Callable[[grpc.Server], None]) -> None:
         """Nobody asks from outside."""
 

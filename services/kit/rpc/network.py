@@ -161,12 +161,17 @@ class NetworkCalls:
 
     def channel(self, service: str) -> grpc.Channel:
         """A channel to a service of other processes. Raises `Invalid` when the setting does not say where it is."""
-        found = [
-            HostPort.parse(where.replace("{service}", service)) for name, where in self._places if name in {"", service}
-        ]
+        found = self._found(service)
         if not found:
             raise Invalid(f"ASCOLTO_RPC does not say where {service} answers.", field="ASCOLTO_RPC")
         return connect(*found, identity=self._identity)
+
+    def _found(self, service: str) -> list[HostPort]:
+        return [HostPort.parse(at.replace("{service}", service)) for name, at in self._places if name in {"", service}]
+
+    def instances(self, service: str) -> Sequence[tuple[str, grpc.Channel]]:
+        """Address and a channel of its own for each place where a service answers."""
+        return [(str(place), connect(place, identity=self._identity)) for place in self._found(service)]
 
     def serve(self, guard: Guard, register: Callable[[grpc.Server], None]) -> None:
         """Answers other processes' calls of one more service of this one."""

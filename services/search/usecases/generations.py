@@ -38,6 +38,7 @@ class Generations:
         self.told: set[str] | None = None  # what events wrote to it since it was begun; None: who knows
         self.suspected = threading.Event()  # the files should be compared now
         self.suspicions = 0
+        self.losses = 0  # how often the one being built may have lost what was not committed
         self.damaged = ""
         self.last_error = ""
         self._opened = False
@@ -170,6 +171,9 @@ class Generations:
                     index.commit()
             except IndexDamaged as error:
                 self.give_up(index, error)
+            except Unavailable:
+                self.losses += index is self.building
+                raise
         crash.point("search.after_index_commit")
         return refused
 
@@ -238,11 +242,13 @@ class Generations:
             self.engine.discard(old.id)
         _log.info("index.switched", generation=generation.id, documents=generation.documents)
 
-    def save(self, generation: Generation, work: Work, guard: Guard) -> None:
-        """Remembers how far a rebuild came, and what it found, after the index has committed it."""
-        for part in chunks(work.versions, _ROWS):
+    def store(self, found: Sequence[Version]) -> None:
+        """Remembers versions a rebuild found. The index need not have committed them: what events tell is as new."""
+        for part in chunks(found, _ROWS):
             self._database.write(partial(_put, part), lane=Lane.BULK)
-        self.settle(work, only_building=True)
+
+    def save(self, generation: Generation, guard: Guard) -> None:
+        """Remembers how far a rebuild came, after the index has committed it. `guard` runs first in the transaction."""
 
         def progress(uow: Uow) -> None:
             guard(uow)

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from services.kit import log
 from services.kit.errors import Conflict, Unavailable
@@ -18,13 +18,15 @@ from services.kit.leases import Lease, Leases
 from services.kit.uow import Database, Uow
 from services.search.ports import IndexDamaged, Owners, Page
 from services.search.store.generations import Generation
+from services.search.store.versions import Version
 from services.search.usecases.apply import Work, index_scanned
 from services.search.usecases.generations import Generations
 
 SCANS = ("tickets", "customers", "mentions", "interactions")
 _DONE = -1
 _PAGE = 1000
-_PAGES_A_COMMIT = 50  # the engine writes its segments beside us when they are full, and while we wait when we commit
+_PAGES_A_STORE = 50  # of versions; they wait in memory
+_PAGES_A_COMMIT = 200  # the engine writes its segments beside us when they are full, and while we wait when we commit
 _PAGES_KEPT = 5  # a commit, where others write too: their documents are kept until it is known that they stand
 _AHEAD = 2  # pages read before they are needed: for while the engine commits
 _PAUSE_S, _LONGEST_PAUSE_S = 0.2, 15.0
@@ -32,6 +34,17 @@ _LEASE_S, _RENEWED_S = 60.0, 15.0  # a page may take 30 s
 _LOOK_S = 0.5
 _BREATH_S = 0.0005  # between pages, so that whoever waits for the lock has it
 _log = log.logger("search")
+
+
+@dataclass(slots=True)
+class _Unsaved:
+    """What was written since the index last committed: pages of one scan, or of several."""
+
+    losses: int  # of the index, when the first page was written
+    pages: int = 0
+    cursors: dict[str, int] = field(default_factory=dict)
+    versions: dict[str, Version] = field(default_factory=dict)  # not stored yet
+    work: Work = field(default_factory=Work)  # to be settled, where other processes write too
 
 
 @dataclass(slots=True)
@@ -46,6 +59,7 @@ class Rebuilder:
     name: str = "search-rebuild"
     running: bool = False
     _tried: int = 0
+    _counted: tuple[int, int] = (0, 0)  # documents and total, as far as they are saved
     _lease: Lease | None = None
     _renewed_at: float = 0.0
 
@@ -93,11 +107,12 @@ class Rebuilder:
         generation = generations.begin()
         if generation.id == self._tried:  # pages may be in it that its cursors do not know of
             generations.told = None
-        self._tried = generation.id
-        for what in SCANS:
-            if not self._scan(generation, what, stop):
-                return False
-        if generations.under_way is not generation:  # damaged meanwhile: begin again
+            generation.documents, generation.total = self._counted
+        self._tried, self._counted = generation.id, (generation.documents, generation.total)
+        unsaved = _Unsaved(generations.losses)
+        whole = all(self._scan(generation, what, unsaved, stop) for what in SCANS)
+        self._save(generation, unsaved)
+        if not whole or generations.under_way is not generation:  # damaged meanwhile: begin again
             return False
         generations.wanted.clear()
         generations.switch(self._fence)
@@ -114,15 +129,40 @@ class Rebuilder:
                 raise Conflict("Another process builds the index now.")
             self._renewed_at = time.monotonic()
 
-    def _scan(self, generation: Generation, what: str, stop: threading.Event | None) -> bool:
+    def _scan(self, generation: Generation, what: str, unsaved: _Unsaved, stop: threading.Event | None) -> bool:
         after = generation.cursors.get(what, 0)
         if after == _DONE:
             return True
+        engine = self.generations.engine
         ahead = ThreadPoolExecutor(1, "search-scan")
         try:
-            return self._write(generation, what, after, self._pages(ahead, what, after), stop)
+            pages = self._pages(ahead, what, after)
+            while page := self._next(pages, generation, unsaved):
+                if (stop is not None and stop.is_set()) or self.generations.under_way is not generation:
+                    return False
+                if after == 0:
+                    generation.total += page.total
+                self._write(generation, page, unsaved)
+                unsaved.cursors[what] = after = _DONE if page.done else page.last_rev
+                self._hold_on()
+                if unsaved.pages >= (_PAGES_KEPT if engine.shared else _PAGES_A_COMMIT) or (
+                    page.done and engine.shared
+                ):
+                    self._save(generation, unsaved)
+                elif page.done or unsaved.pages % _PAGES_A_STORE == 0:  # the next scan needs what this one found
+                    self._store(unsaved)
+                if stop is not None:
+                    stop.wait(_BREATH_S)
+            return True
         finally:
             ahead.shutdown(cancel_futures=True)
+
+    def _next(self, pages: Iterator[Page], generation: Generation, unsaved: _Unsaved) -> Page | None:
+        try:
+            return next(pages, None)
+        except Unavailable:  # the owner is away: what it gave before is good
+            self._save(generation, unsaved)
+            raise
 
     def _pages(self, ahead: Executor, what: str, after: int) -> Iterator[Page]:
         """The owner's pages; the next ones are read while one is written."""
@@ -140,52 +180,42 @@ class Rebuilder:
         page = before.result()
         return page if page.done else self.owners.scan(what, page.last_rev, _PAGE)
 
-    def _write(
-        self, generation: Generation, what: str, after: int, pages: Iterator[Page], stop: threading.Event | None
-    ) -> bool:
-        pending = Work()
-        unsaved: set[str] = set()  # documents of pages whose versions are not stored yet
-        scanned = 0
-        together = _PAGES_KEPT if self.generations.engine.shared else _PAGES_A_COMMIT
-        totals = generation.total if generation.cursors else 0
-        for number, page in enumerate(pages, 1):
-            if (stop is not None and stop.is_set()) or self.generations.under_way is not generation:
-                return False
-            if after == 0:
-                generation.total = totals + page.total
-            with self.generations.lock:
-                with self.database.read() as reader:
-                    work = index_scanned(reader, page.changes)
-                told = self.generations.told
-                work.fresh = work.fresh - told - unsaved if told is not None else set()
-                refused = self.generations.write(work, only_building=True, commit=False)
-            for id_, reason in refused.items():
-                _log.error("index.refused", document=id_, reason=reason)
-            pending.versions += work.versions
-            if self.generations.engine.shared:
-                pending.documents += work.documents
-                pending.facts |= {id_: facts for id_, facts in work.facts.items() if id_ not in pending.facts}
-            unsaved.update(version.id for version in work.versions)
-            scanned += sum(change.document is not None for change in page.changes)
-            after = _DONE if page.done else page.last_rev
-            self._hold_on()
-            if number % together == 0 or page.done:
-                self._keep(generation, pending, what, after, scanned)
-                pending, unsaved, scanned = Work(), set(), 0
-            if stop is not None:
-                stop.wait(_BREATH_S)
-        return True
+    def _write(self, generation: Generation, page: Page, unsaved: _Unsaved) -> None:
+        with self.generations.lock:
+            with self.database.read() as reader:
+                work = index_scanned(reader, page.changes)
+            told = self.generations.told
+            work.fresh = work.fresh - told - unsaved.versions.keys() if told is not None else set()
+            refused = self.generations.write(work, only_building=True, commit=False)
+        for id_, reason in refused.items():
+            _log.error("index.refused", document=id_, reason=reason)
+        unsaved.pages += 1
+        unsaved.versions.update((version.id, version) for version in work.versions)
+        if self.generations.engine.shared:
+            unsaved.work.documents += work.documents
+            unsaved.work.facts |= {id_: facts for id_, facts in work.facts.items() if id_ not in unsaved.work.facts}
+        generation.documents += sum(change.document is not None for change in page.changes)
 
-    def _keep(self, generation: Generation, pending: Work, what: str, after: int, scanned: int) -> None:
+    def _store(self, unsaved: _Unsaved) -> None:
+        """Before the index has committed, too: should it never, the cursor is before these rows and they come again."""
+        self.generations.store(list(unsaved.versions.values()))
+        unsaved.versions = {}
+
+    def _save(self, generation: Generation, unsaved: _Unsaved) -> None:
         """Commits, then remembers how far it came: a failure before goes on from the last time."""
         with self.generations.lock:
             if self.generations.under_way is not generation or self.generations.building is None:
                 return
+            if self.generations.losses != unsaved.losses:
+                raise Unavailable("What was not committed yet is lost, and read again.")
             try:
                 self.generations.building.commit()
             except IndexDamaged as error:
                 self.generations.give_up(self.generations.building, error)
                 return
-            generation.cursors[what] = after
-            generation.documents += scanned
-        self.generations.save(generation, pending, self._fence)
+        self._store(unsaved)
+        self.generations.settle(unsaved.work, only_building=True)
+        generation.cursors.update(unsaved.cursors)
+        self.generations.save(generation, self._fence)
+        self._counted = (generation.documents, generation.total)
+        unsaved.pages, unsaved.cursors, unsaved.work = 0, {}, Work()

@@ -102,6 +102,7 @@ BINS = Mapper("bins", Bin, key=("watch_id", "source", "at_us"))
 _NUMBER = Sql(
     "INSERT INTO counters (name, value) VALUES ('alert', 1) ON CONFLICT (name) DO UPDATE SET value = counters.value + 1 RETURNING value"
 )
+_BY_STATE = Sql("SELECT state, count(*) FROM alerts GROUP BY state")
 _LINK = Sql("INSERT INTO alert_mentions (alert_id, mention_id) VALUES (:alert_id, :mention_id) ON CONFLICT DO NOTHING")
 _LINKED = Sql("SELECT mention_id FROM alert_mentions WHERE alert_id = :alert_id AND mention_id IN (:ids...)")
 _OF_MENTIONS = Sql("SELECT mention_id, alert_id FROM alert_mentions WHERE mention_id IN (:ids...)")
@@ -260,3 +261,8 @@ def list_children(reader: Reader, alert_ids: Sequence[str]) -> list[Alert]:
 def list_muted_out(reader: Reader, now_us: int) -> list[Alert]:
     """Muted alerts whose time is over."""
     return [ALERTS.make(row) for row in reader.rows(_MUTED_OUT, {"now_us": now_us})]
+
+
+def count_by_state(reader: Reader) -> dict[str, int]:
+    """How many alerts are in each state."""
+    return {str(state): int(count or 0) for state, count in reader.rows(_BY_STATE)}

@@ -54,6 +54,7 @@ class Mention:
 MENTIONS = Mapper("mentions", Mention)
 TONES = (Tone.UNKNOWN, Tone.NEGATIVE, Tone.NEUTRAL, Tone.POSITIVE)  # by the number stored
 _HALF_LIFE_S = 12 * 3600.0
+_ALL = 1 << 62
 
 
 def noun(row: Mention) -> domain.Mention:
@@ -232,7 +233,7 @@ def list_of_watch(reader: Reader, watch_id: str, since_us: int, until_us: int, l
     return [MENTIONS.make(row) for row in found]
 
 
-def list_evidence(reader: Reader, alert_id: str, limit: int = -1) -> list[Mention]:
+def list_evidence(reader: Reader, alert_id: str, limit: int = _ALL) -> list[Mention]:
     """The posts of an alert, last found first."""
     return [MENTIONS.make(row) for row in reader.rows(_EVIDENCE, {"alert_id": alert_id, "limit": limit})]
 

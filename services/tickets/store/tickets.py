@@ -40,10 +40,8 @@ _NUMBERS = Sql(
     "ON CONFLICT (name) DO UPDATE SET value = ticket_numbers.value + :count RETURNING value"
 )
 _THREADS = Sql("SELECT thread_key, ticket_id FROM threads WHERE thread_key IN (:keys...)")
-_PUT_THREAD = Sql(
-    "INSERT INTO threads (thread_key, ticket_id) VALUES (:thread_key, :ticket_id) "
-    "ON CONFLICT (thread_key) DO UPDATE SET ticket_id = excluded.ticket_id"
-)
+_ADD_THREAD = Sql("INSERT INTO threads (thread_key, ticket_id) VALUES (:thread_key, :ticket_id)")
+_MOVE_THREAD = Sql("UPDATE threads SET ticket_id = :ticket_id WHERE thread_key = :thread_key")
 _MESSAGE_IDS = Sql(
     "SELECT message_id, ticket_id, how FROM message_ids WHERE message_id IN (:ids...) ORDER BY message_id, ticket_id DESC"
 )
@@ -149,10 +147,16 @@ def threads(reader: Reader, keys: Collection[str]) -> dict[str, str]:
     return {str(k): str(t) for k, t in reader.rows(_THREADS, {"keys": sorted(keys)})} if keys else {}
 
 
-def put_threads(uow: Uow, threads: Mapping[str, str]) -> None:
-    """Makes these tickets the current ones of their conversations."""
-    if threads:
-        uow.execute_many(_PUT_THREAD, [{"thread_key": key, "ticket_id": threads[key]} for key in sorted(threads)])
+def put_threads(uow: Uow, threads: Mapping[str, str], *, known: Collection[str]) -> None:
+    """Makes these tickets the current ones of their conversations; `known` ones had a ticket.
+
+    A conversation begun meanwhile ends the transaction, which is then run again.
+    """
+    rows: list[Params] = [{"thread_key": key, "ticket_id": threads[key]} for key in sorted(threads)]
+    if fresh := [row for row in rows if row["thread_key"] not in known]:
+        uow.execute_many(_ADD_THREAD, fresh)
+    if moved := [row for row in rows if row["thread_key"] in known]:
+        uow.execute_many(_MOVE_THREAD, moved)
 
 
 def message_ids(reader: Reader, ids: Collection[str]) -> dict[str, list[Known]]:

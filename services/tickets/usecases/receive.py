@@ -16,7 +16,7 @@ from services.tickets.domain.brand import Directory
 from services.tickets.domain.contact import Contact, Identity, Threading
 from services.tickets.domain.customer import Customer
 from services.tickets.domain.hours import due_us
-from services.tickets.domain.ticket import Ticket
+from services.tickets.domain.ticket import State, Ticket
 from services.tickets.store import customers, interactions, tickets
 from services.tickets.usecases.acknowledge import acknowledge
 from services.tickets.wire import events
@@ -34,6 +34,7 @@ class _Batch:
     customers: dict[str, Customer]
     tickets: dict[str, Ticket]
     threads: dict[str, str]
+    known_threads: frozenset[str]
     message_ids: dict[str, list[threading.Known]]
     numbers: dict[int, str]
     next_number: int
@@ -91,7 +92,7 @@ def receive_contacts(uow: Uow, contacts: Sequence[Contact], *, directory: Direct
     )
     tickets.add(uow, list(batch.new_tickets.values()))
     tickets.save(uow, [one for key, one in batch.tickets.items() if key not in batch.new_tickets])
-    tickets.put_threads(uow, batch.new_threads)
+    tickets.put_threads(uow, batch.new_threads, known=batch.known_threads)
     tickets.put_message_ids(uow, batch.new_message_ids)
     interactions.add(uow, rows + extra_rows)
     interactions.unpark(uow, list(parked))
@@ -111,6 +112,10 @@ def _load(uow: Uow, fresh: Sequence[Contact], directory: Directory, now_us: int)
     wanted.update(found_threads.values(), numbers.values())
     wanted.update(known.ticket_id for several in message_ids.values() for known in several)
     found_tickets = tickets.lock(uow, wanted, unpack)
+    if any(on.state is State.CLOSED for on in found_tickets.values()) and thread_keys:
+        # Whoever held the lock may have begun the conversation's next ticket.
+        found_threads = tickets.threads(uow, thread_keys)
+        found_tickets |= tickets.lock(uow, set(found_threads.values()) - found_tickets.keys(), unpack)
     evidence = threading.Evidence(
         tickets=found_tickets,
         message_ids=message_ids,
@@ -125,6 +130,7 @@ def _load(uow: Uow, fresh: Sequence[Contact], directory: Directory, now_us: int)
         customers=found_customers,
         tickets=found_tickets,
         threads=found_threads,
+        known_threads=frozenset(found_threads),
         message_ids=message_ids,
         numbers=numbers,
         next_number=tickets.next_numbers(uow, 0).stop,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import segno
 
-from services.desk import app as desk_app
+from services.desk import commands
 from services.desk.domain import totp
 from services.desk.pages import build_pages
 from services.desk.usecases.people import Changes
@@ -370,12 +370,12 @@ def test_an_administrator_removes_somebodys_factor_and_they_are_signed_out(rig: 
 def test_the_command_line_removes_a_factor_and_says_when_there_is_none(rig: fakes.Rig, anna: Person) -> None:
     anna.switch_on()
 
-    desk_app.reset_factor(rig.parts.database, email=EMAIL.upper())
+    commands.reset_factor(rig.parts.database, email=EMAIL.upper())
 
     assert not rig.desk.factors.is_on(anna.user.id)
     for email in (EMAIL, "nobody@shop.example"):
         with pytest.raises(NotFound):
-            desk_app.reset_factor(rig.parts.database, email=email)
+            commands.reset_factor(rig.parts.database, email=email)
 
 
 def test_tokens_of_the_api_are_not_asked_for_a_code(rig: fakes.Rig, anna: Person) -> None:

@@ -309,7 +309,10 @@ class Operations(fakes.Operations):
             ops.Stage(name="sending", in_count=388, out_count=386, waiting=2, failing=1),
         ]
         return ops.HealthResponse(service=self.service, ready=True, stages=stages if self.service == "intake" else [], dead_letters=1, oldest_unprocessed_s=252, version="0.1.0",
-                                  disk_free_bytes=78_000_000_000, checks=[ops.Check(name="database", ok=True)])  # fmt: skip
+                                  disk_free_bytes=78_000_000_000, checks=[ops.Check(name="database", ok=True)], instance="bottega-1:/var/lib/ascolto/intake",
+                                  lags=[ops.GroupLag(group="tickets.contacts", topic="ascolto.contacts.v1", position=40, end=52, age_s=3.2)],
+                                  outbox=ops.Outbox(rows=1204, oldest_s=75), leases=[ops.Lease(name="relay", holder="bottega-1-41", left_s=9), ops.Lease(name="sending", holder="bottega-2:/var/lib/ascolto/intake", left_s=20)],
+                                  pools=[ops.Pool(name="writers", size=6, free=0, waiting=2, waits=31, waited_s=4.2), ops.Pool(name="readers", size=4, free=3)])  # fmt: skip
 
 
 @contextmanager

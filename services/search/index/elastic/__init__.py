@@ -65,6 +65,25 @@ class ElasticEngine:
             if not self.server.ask("GET", f"/{name}/_alias", missing={}):  # else another process made it just now
                 raise
 
+    def faults(self) -> list[str]:
+        """Analyzers the cluster lacks, and shards that are away."""
+        found = []
+        for name, asked in mapping.analyzers().items():
+            try:
+                self.server.ask("POST", "/_analyze", asked | {"text": "prova"})
+            except Internal:
+                found.append(
+                    f"Elasticsearch at {self.server.name} cannot analyse {name}: install its analysis-common module"
+                    " (part of every full distribution) on each node."
+                )
+        health = self.server.ask("GET", f"/_cluster/health/{self.server.prefix}-*")
+        if health["status"] == "red":
+            found.append(
+                f"Elasticsearch at {self.server.name} lacks shards of the index: bring its nodes back,"
+                " or run `ascolto reindex` once it is green."
+            )
+        return found
+
     def discard(self, number: int) -> None:
         """Removes a generation, if it is there; one that cannot be removed now goes at the next start."""
         try:

@@ -54,3 +54,15 @@ def index(*, shards: int, alias: str) -> dict[str, Any]:
         },
         "aliases": {alias: {}},
     }
+
+
+def analyzers() -> dict[str, dict[str, Any]]:
+    """Each analyzer spelled out as `_analyze` takes it, without an index."""
+    analysis = index(shards=1, alias="")["settings"]["analysis"]
+    return {
+        name: {
+            "tokenizer": analysis["tokenizer"][one["tokenizer"]],
+            "filter": [analysis["filter"].get(part, part) for part in one["filter"]],
+        }
+        for name, one in analysis["analyzer"].items()
+    }

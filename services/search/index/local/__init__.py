@@ -58,6 +58,10 @@ class LocalEngine:
             raise IndexDamaged("The index is not there any more.")
         return LocalIndex(path)
 
+    def faults(self) -> list[str]:
+        """A folder has no set-up."""
+        return []
+
     def discard(self, number: int) -> None:
         """Removes a damaged or retired one; readers under way keep their files open."""
         shutil.rmtree(self.path(number), ignore_errors=True)

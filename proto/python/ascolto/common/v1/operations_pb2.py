@@ -27,7 +27,7 @@ from ascolto.common.v1 import options_pb2 as ascolto_dot_common_dot_v1_dot_optio
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"ascolto/common/v1/operations.proto\x12\x11\x61scolto.common.v1\x1a ascolto/common/v1/envelope.proto\x1a\x1f\x61scolto/common/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"E\n\x05\x43heck\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\n\n\x02ok\x18\x02 \x01(\x08\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12\x12\n\nlatency_ms\x18\x04 \x01(\x01\"f\n\x08GroupLag\x12\r\n\x05group\x18\x01 \x01(\t\x12\r\n\x05topic\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\x12\x0b\n\x03\x65nd\x18\x04 \x01(\x03\x12\r\n\x05\x61ge_s\x18\x05 \x01(\x01\x12\x0e\n\x06paused\x18\x06 \x01(\t\"n\n\x05Stage\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08in_count\x18\x02 \x01(\x03\x12\x11\n\tout_count\x18\x03 \x01(\x03\x12\x0f\n\x07waiting\x18\x04 \x01(\x03\x12\x0f\n\x07\x66\x61iling\x18\x05 \x01(\x03\x12\x10\n\x08oldest_s\x18\x06 \x01(\x01\"\xa6\x02\n\x0eHealthResponse\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\r\n\x05ready\x18\x02 \x01(\x08\x12(\n\x06\x63hecks\x18\x03 \x03(\x0b\x32\x18.ascolto.common.v1.Check\x12)\n\x04lags\x18\x04 \x03(\x0b\x32\x1b.ascolto.common.v1.GroupLag\x12(\n\x06stages\x18\x05 \x03(\x0b\x32\x18.ascolto.common.v1.Stage\x12\x14\n\x0c\x64\x65\x61\x64_letters\x18\x06 \x01(\x03\x12\x1c\n\x14oldest_unprocessed_s\x18\x07 \x01(\x01\x12\x0f\n\x07version\x18\x08 \x01(\t\x12\x17\n\x0f\x64isk_free_bytes\x18\t \x01(\x03\x12\x17\n\x0f\x64isk_used_bytes\x18\n \x01(\x03\"\xc1\x02\n\nDeadLetter\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05group\x18\x02 \x01(\t\x12\r\n\x05topic\x18\x03 \x01(\t\x12\x0e\n\x06offset\x18\x04 \x01(\x03\x12\x10\n\x08\x65vent_id\x18\x05 \x01(\t\x12\x0c\n\x04kind\x18\x06 \x01(\t\x12\x0b\n\x03key\x18\x07 \x01(\t\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x10\n\x08\x61ttempts\x18\t \x01(\r\x12,\n\x08\x66irst_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07last_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0blast_reason\x18\x0c \x01(\t\x12\x0f\n\x07service\x18\r \x01(\t\x12\x14\n\x0c\x61ggregate_id\x18\x0e \x01(\t\x12\x13\n\x0breason_kind\x18\x0f \x01(\t\"?\n\x16ListDeadLettersRequest\x12%\n\x04page\x18\x01 \x01(\x0b\x32\x17.ascolto.common.v1.Page\"{\n\x17ListDeadLettersResponse\x12,\n\x05items\x18\x01 \x03(\x0b\x32\x1d.ascolto.common.v1.DeadLetter\x12\x0c\n\x04next\x18\x02 \x01(\t\x12\r\n\x05total\x18\x03 \x01(\x03\x12\x15\n\rhandled_since\x18\x04 \x01(\x03\"\\\n\x18ReplayDeadLettersRequest\x12\x0b\n\x03ids\x18\x01 \x03(\t\x12\x0b\n\x03\x61ll\x18\x02 \x01(\x08\x12\x13\n\x0breason_kind\x18\x03 \x01(\t\x12\x11\n\tconfirmed\x18\x04 \x01(\x08\"E\n\rReplayOutcome\x12\n\n\x02id\x18\x01 \x01(\t\x12\n\n\x02ok\x18\x02 \x01(\x08\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\"N\n\x19ReplayDeadLettersResponse\x12\x31\n\x07results\x18\x01 \x03(\x0b\x32 .ascolto.common.v1.ReplayOutcome2\xda\x02\n\nOperations\x12R\n\x06Health\x12\x18.ascolto.common.v1.Empty\x1a!.ascolto.common.v1.HealthResponse\"\x0b\x8a\xb5\x18\x07service\x12x\n\x0fListDeadLetters\x12).ascolto.common.v1.ListDeadLettersRequest\x1a*.ascolto.common.v1.ListDeadLettersResponse\"\x0e\x8a\xb5\x18\noperations\x12~\n\x11ReplayDeadLetters\x12+.ascolto.common.v1.ReplayDeadLettersRequest\x1a,.ascolto.common.v1.ReplayDeadLettersResponse\"\x0e\x8a\xb5\x18\noperationsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"ascolto/common/v1/operations.proto\x12\x11\x61scolto.common.v1\x1a ascolto/common/v1/envelope.proto\x1a\x1f\x61scolto/common/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"E\n\x05\x43heck\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\n\n\x02ok\x18\x02 \x01(\x08\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12\x12\n\nlatency_ms\x18\x04 \x01(\x01\"f\n\x08GroupLag\x12\r\n\x05group\x18\x01 \x01(\t\x12\r\n\x05topic\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\x12\x0b\n\x03\x65nd\x18\x04 \x01(\x03\x12\r\n\x05\x61ge_s\x18\x05 \x01(\x01\x12\x0e\n\x06paused\x18\x06 \x01(\t\"n\n\x05Stage\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08in_count\x18\x02 \x01(\x03\x12\x11\n\tout_count\x18\x03 \x01(\x03\x12\x0f\n\x07waiting\x18\x04 \x01(\x03\x12\x0f\n\x07\x66\x61iling\x18\x05 \x01(\x03\x12\x10\n\x08oldest_s\x18\x06 \x01(\x01\"\xb5\x03\n\x0eHealthResponse\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\r\n\x05ready\x18\x02 \x01(\x08\x12(\n\x06\x63hecks\x18\x03 \x03(\x0b\x32\x18.ascolto.common.v1.Check\x12)\n\x04lags\x18\x04 \x03(\x0b\x32\x1b.ascolto.common.v1.GroupLag\x12(\n\x06stages\x18\x05 \x03(\x0b\x32\x18.ascolto.common.v1.Stage\x12\x14\n\x0c\x64\x65\x61\x64_letters\x18\x06 \x01(\x03\x12\x1c\n\x14oldest_unprocessed_s\x18\x07 \x01(\x01\x12\x0f\n\x07version\x18\x08 \x01(\t\x12\x17\n\x0f\x64isk_free_bytes\x18\t \x01(\x03\x12\x17\n\x0f\x64isk_used_bytes\x18\n \x01(\x03\x12(\n\x06leases\x18\x0b \x03(\x0b\x32\x18.ascolto.common.v1.Lease\x12&\n\x05pools\x18\x0c \x03(\x0b\x32\x17.ascolto.common.v1.Pool\x12)\n\x06outbox\x18\r \x01(\x0b\x32\x19.ascolto.common.v1.Outbox\x12\x10\n\x08instance\x18\x0e \x01(\t\"5\n\x05Lease\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12\x0e\n\x06left_s\x18\x03 \x01(\x01\"s\n\x04Pool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x05\x12\x0c\n\x04\x66ree\x18\x03 \x01(\x05\x12\x0f\n\x07waiting\x18\x04 \x01(\x05\x12\r\n\x05waits\x18\x05 \x01(\x03\x12\x10\n\x08waited_s\x18\x06 \x01(\x01\x12\x0f\n\x07refused\x18\x07 \x01(\x03\"(\n\x06Outbox\x12\x0c\n\x04rows\x18\x01 \x01(\x03\x12\x10\n\x08oldest_s\x18\x02 \x01(\x01\"\x1f\n\x0f\x46iguresResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\"\xc1\x02\n\nDeadLetter\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05group\x18\x02 \x01(\t\x12\r\n\x05topic\x18\x03 \x01(\t\x12\x0e\n\x06offset\x18\x04 \x01(\x03\x12\x10\n\x08\x65vent_id\x18\x05 \x01(\t\x12\x0c\n\x04kind\x18\x06 \x01(\t\x12\x0b\n\x03key\x18\x07 \x01(\t\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x10\n\x08\x61ttempts\x18\t \x01(\r\x12,\n\x08\x66irst_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07last_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0blast_reason\x18\x0c \x01(\t\x12\x0f\n\x07service\x18\r \x01(\t\x12\x14\n\x0c\x61ggregate_id\x18\x0e \x01(\t\x12\x13\n\x0breason_kind\x18\x0f \x01(\t\"?\n\x16ListDeadLettersRequest\x12%\n\x04page\x18\x01 \x01(\x0b\x32\x17.ascolto.common.v1.Page\"{\n\x17ListDeadLettersResponse\x12,\n\x05items\x18\x01 \x03(\x0b\x32\x1d.ascolto.common.v1.DeadLetter\x12\x0c\n\x04next\x18\x02 \x01(\t\x12\r\n\x05total\x18\x03 \x01(\x03\x12\x15\n\rhandled_since\x18\x04 \x01(\x03\"\\\n\x18ReplayDeadLettersRequest\x12\x0b\n\x03ids\x18\x01 \x03(\t\x12\x0b\n\x03\x61ll\x18\x02 \x01(\x08\x12\x13\n\x0breason_kind\x18\x03 \x01(\t\x12\x11\n\tconfirmed\x18\x04 \x01(\x08\"E\n\rReplayOutcome\x12\n\n\x02id\x18\x01 \x01(\t\x12\n\n\x02ok\x18\x02 \x01(\x08\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\"N\n\x19ReplayDeadLettersResponse\x12\x31\n\x07results\x18\x01 \x03(\x0b\x32 .ascolto.common.v1.ReplayOutcome2\xb0\x03\n\nOperations\x12R\n\x06Health\x12\x18.ascolto.common.v1.Empty\x1a!.ascolto.common.v1.HealthResponse\"\x0b\x8a\xb5\x18\x07service\x12T\n\x07\x46igures\x12\x18.ascolto.common.v1.Empty\x1a\".ascolto.common.v1.FiguresResponse\"\x0b\x8a\xb5\x18\x07service\x12x\n\x0fListDeadLetters\x12).ascolto.common.v1.ListDeadLettersRequest\x1a*.ascolto.common.v1.ListDeadLettersResponse\"\x0e\x8a\xb5\x18\noperations\x12~\n\x11ReplayDeadLetters\x12+.ascolto.common.v1.ReplayDeadLettersRequest\x1a,.ascolto.common.v1.ReplayDeadLettersResponse\"\x0e\x8a\xb5\x18\noperationsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,6 +36,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_OPERATIONS'].methods_by_name['Health']._loaded_options = None
   _globals['_OPERATIONS'].methods_by_name['Health']._serialized_options = b'\212\265\030\007service'
+  _globals['_OPERATIONS'].methods_by_name['Figures']._loaded_options = None
+  _globals['_OPERATIONS'].methods_by_name['Figures']._serialized_options = b'\212\265\030\007service'
   _globals['_OPERATIONS'].methods_by_name['ListDeadLetters']._loaded_options = None
   _globals['_OPERATIONS'].methods_by_name['ListDeadLetters']._serialized_options = b'\212\265\030\noperations'
   _globals['_OPERATIONS'].methods_by_name['ReplayDeadLetters']._loaded_options = None
@@ -47,19 +49,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STAGE']._serialized_start=332
   _globals['_STAGE']._serialized_end=442
   _globals['_HEALTHRESPONSE']._serialized_start=445
-  _globals['_HEALTHRESPONSE']._serialized_end=739
-  _globals['_DEADLETTER']._serialized_start=742
-  _globals['_DEADLETTER']._serialized_end=1063
-  _globals['_LISTDEADLETTERSREQUEST']._serialized_start=1065
-  _globals['_LISTDEADLETTERSREQUEST']._serialized_end=1128
-  _globals['_LISTDEADLETTERSRESPONSE']._serialized_start=1130
-  _globals['_LISTDEADLETTERSRESPONSE']._serialized_end=1253
-  _globals['_REPLAYDEADLETTERSREQUEST']._serialized_start=1255
-  _globals['_REPLAYDEADLETTERSREQUEST']._serialized_end=1347
-  _globals['_REPLAYOUTCOME']._serialized_start=1349
-  _globals['_REPLAYOUTCOME']._serialized_end=1418
-  _globals['_REPLAYDEADLETTERSRESPONSE']._serialized_start=1420
-  _globals['_REPLAYDEADLETTERSRESPONSE']._serialized_end=1498
-  _globals['_OPERATIONS']._serialized_start=1501
-  _globals['_OPERATIONS']._serialized_end=1847
+  _globals['_HEALTHRESPONSE']._serialized_end=882
+  _globals['_LEASE']._serialized_start=884
+  _globals['_LEASE']._serialized_end=937
+  _globals['_POOL']._serialized_start=939
+  _globals['_POOL']._serialized_end=1054
+  _globals['_OUTBOX']._serialized_start=1056
+  _globals['_OUTBOX']._serialized_end=1096
+  _globals['_FIGURESRESPONSE']._serialized_start=1098
+  _globals['_FIGURESRESPONSE']._serialized_end=1129
+  _globals['_DEADLETTER']._serialized_start=1132
+  _globals['_DEADLETTER']._serialized_end=1453
+  _globals['_LISTDEADLETTERSREQUEST']._serialized_start=1455
+  _globals['_LISTDEADLETTERSREQUEST']._serialized_end=1518
+  _globals['_LISTDEADLETTERSRESPONSE']._serialized_start=1520
+  _globals['_LISTDEADLETTERSRESPONSE']._serialized_end=1643
+  _globals['_REPLAYDEADLETTERSREQUEST']._serialized_start=1645
+  _globals['_REPLAYDEADLETTERSREQUEST']._serialized_end=1737
+  _globals['_REPLAYOUTCOME']._serialized_start=1739
+  _globals['_REPLAYOUTCOME']._serialized_end=1808
+  _globals['_REPLAYDEADLETTERSRESPONSE']._serialized_start=1810
+  _globals['_REPLAYDEADLETTERSRESPONSE']._serialized_end=1888
+  _globals['_OPERATIONS']._serialized_start=1891
+  _globals['_OPERATIONS']._serialized_end=2323
 # @@protoc_insertion_point(module_scope)

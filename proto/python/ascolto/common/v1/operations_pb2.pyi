@@ -130,6 +130,10 @@ class HealthResponse(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     DISK_FREE_BYTES_FIELD_NUMBER: _builtins.int
     DISK_USED_BYTES_FIELD_NUMBER: _builtins.int
+    LEASES_FIELD_NUMBER: _builtins.int
+    POOLS_FIELD_NUMBER: _builtins.int
+    OUTBOX_FIELD_NUMBER: _builtins.int
+    INSTANCE_FIELD_NUMBER: _builtins.int
     service: _builtins.str
     ready: _builtins.bool
     dead_letters: _builtins.int
@@ -137,12 +141,19 @@ class HealthResponse(_message.Message):
     version: _builtins.str
     disk_free_bytes: _builtins.int
     disk_used_bytes: _builtins.int
+    instance: _builtins.str
     @_builtins.property
     def checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Check]: ...
     @_builtins.property
     def lags(self) -> _containers.RepeatedCompositeFieldContainer[Global___GroupLag]: ...
     @_builtins.property
     def stages(self) -> _containers.RepeatedCompositeFieldContainer[Global___Stage]: ...
+    @_builtins.property
+    def leases(self) -> _containers.RepeatedCompositeFieldContainer[Global___Lease]: ...
+    @_builtins.property
+    def pools(self) -> _containers.RepeatedCompositeFieldContainer[Global___Pool]: ...
+    @_builtins.property
+    def outbox(self) -> Global___Outbox: ...
     def __init__(
         self,
         *,
@@ -156,14 +167,121 @@ class HealthResponse(_message.Message):
         version: _builtins.str = ...,
         disk_free_bytes: _builtins.int = ...,
         disk_used_bytes: _builtins.int = ...,
+        leases: _abc.Iterable[Global___Lease] | None = ...,
+        pools: _abc.Iterable[Global___Pool] | None = ...,
+        outbox: Global___Outbox | None = ...,
+        instance: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["outbox", b"outbox"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checks", b"checks", "dead_letters", b"dead_letters", "disk_free_bytes", b"disk_free_bytes", "disk_used_bytes", b"disk_used_bytes", "lags", b"lags", "oldest_unprocessed_s", b"oldest_unprocessed_s", "ready", b"ready", "service", b"service", "stages", b"stages", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checks", b"checks", "dead_letters", b"dead_letters", "disk_free_bytes", b"disk_free_bytes", "disk_used_bytes", b"disk_used_bytes", "instance", b"instance", "lags", b"lags", "leases", b"leases", "oldest_unprocessed_s", b"oldest_unprocessed_s", "outbox", b"outbox", "pools", b"pools", "ready", b"ready", "service", b"service", "stages", b"stages", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___HealthResponse: _TypeAlias = HealthResponse  # noqa: Y015
+
+@_typing.final
+class Lease(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    HOLDER_FIELD_NUMBER: _builtins.int
+    LEFT_S_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    holder: _builtins.str
+    left_s: _builtins.float
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        holder: _builtins.str = ...,
+        left_s: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["holder", b"holder", "left_s", b"left_s", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Lease: _TypeAlias = Lease  # noqa: Y015
+
+@_typing.final
+class Pool(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    FREE_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
+    WAITS_FIELD_NUMBER: _builtins.int
+    WAITED_S_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    size: _builtins.int
+    free: _builtins.int
+    waiting: _builtins.int
+    waits: _builtins.int
+    waited_s: _builtins.float
+    refused: _builtins.int
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        size: _builtins.int = ...,
+        free: _builtins.int = ...,
+        waiting: _builtins.int = ...,
+        waits: _builtins.int = ...,
+        waited_s: _builtins.float = ...,
+        refused: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["free", b"free", "name", b"name", "refused", b"refused", "size", b"size", "waited_s", b"waited_s", "waiting", b"waiting", "waits", b"waits"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Pool: _TypeAlias = Pool  # noqa: Y015
+
+@_typing.final
+class Outbox(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    OLDEST_S_FIELD_NUMBER: _builtins.int
+    rows: _builtins.int
+    oldest_s: _builtins.float
+    def __init__(
+        self,
+        *,
+        rows: _builtins.int = ...,
+        oldest_s: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["oldest_s", b"oldest_s", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Outbox: _TypeAlias = Outbox  # noqa: Y015
+
+@_typing.final
+class FiguresResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FiguresResponse: _TypeAlias = FiguresResponse  # noqa: Y015
 
 @_typing.final
 class DeadLetter(_message.Message):

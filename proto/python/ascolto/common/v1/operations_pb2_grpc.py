@@ -41,6 +41,11 @@ class OperationsStub:
                 request_serializer=ascolto_dot_common_dot_v1_dot_envelope__pb2.Empty.SerializeToString,
                 response_deserializer=ascolto_dot_common_dot_v1_dot_operations__pb2.HealthResponse.FromString,
                 _registered_method=True)
+        self.Figures = channel.unary_unary(
+                '/ascolto.common.v1.Operations/Figures',
+                request_serializer=ascolto_dot_common_dot_v1_dot_envelope__pb2.Empty.SerializeToString,
+                response_deserializer=ascolto_dot_common_dot_v1_dot_operations__pb2.FiguresResponse.FromString,
+                _registered_method=True)
         self.ListDeadLetters = channel.unary_unary(
                 '/ascolto.common.v1.Operations/ListDeadLetters',
                 request_serializer=ascolto_dot_common_dot_v1_dot_operations__pb2.ListDeadLettersRequest.SerializeToString,
@@ -58,6 +63,12 @@ class OperationsServicer:
     """
 
     def Health(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Figures(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -82,6 +93,11 @@ def add_OperationsServicer_to_server(servicer, server):
                     servicer.Health,
                     request_deserializer=ascolto_dot_common_dot_v1_dot_envelope__pb2.Empty.FromString,
                     response_serializer=ascolto_dot_common_dot_v1_dot_operations__pb2.HealthResponse.SerializeToString,
+            ),
+            'Figures': grpc.unary_unary_rpc_method_handler(
+                    servicer.Figures,
+                    request_deserializer=ascolto_dot_common_dot_v1_dot_envelope__pb2.Empty.FromString,
+                    response_serializer=ascolto_dot_common_dot_v1_dot_operations__pb2.FiguresResponse.SerializeToString,
             ),
             'ListDeadLetters': grpc.unary_unary_rpc_method_handler(
                     servicer.ListDeadLetters,
@@ -122,6 +138,33 @@ class Operations:
             '/ascolto.common.v1.Operations/Health',
             ascolto_dot_common_dot_v1_dot_envelope__pb2.Empty.SerializeToString,
             ascolto_dot_common_dot_v1_dot_operations__pb2.HealthResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Figures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ascolto.common.v1.Operations/Figures',
+            ascolto_dot_common_dot_v1_dot_envelope__pb2.Empty.SerializeToString,
+            ascolto_dot_common_dot_v1_dot_operations__pb2.FiguresResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,6 +35,7 @@ class OperationsStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> OperationsAsyncStub: ...
     Health: _grpc.UnaryUnaryMultiCallable[_envelope_pb2.Empty, _operations_pb2.HealthResponse]
+    Figures: _grpc.UnaryUnaryMultiCallable[_envelope_pb2.Empty, _operations_pb2.FiguresResponse]
     ListDeadLetters: _grpc.UnaryUnaryMultiCallable[_operations_pb2.ListDeadLettersRequest, _operations_pb2.ListDeadLettersResponse]
     ReplayDeadLetters: _grpc.UnaryUnaryMultiCallable[_operations_pb2.ReplayDeadLettersRequest, _operations_pb2.ReplayDeadLettersResponse]
 
@@ -44,6 +45,7 @@ class OperationsAsyncStub(OperationsStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Health: _aio.UnaryUnaryMultiCallable[_envelope_pb2.Empty, _operations_pb2.HealthResponse]  # type: ignore[assignment]
+    Figures: _aio.UnaryUnaryMultiCallable[_envelope_pb2.Empty, _operations_pb2.FiguresResponse]  # type: ignore[assignment]
     ListDeadLetters: _aio.UnaryUnaryMultiCallable[_operations_pb2.ListDeadLettersRequest, _operations_pb2.ListDeadLettersResponse]  # type: ignore[assignment]
     ReplayDeadLetters: _aio.UnaryUnaryMultiCallable[_operations_pb2.ReplayDeadLettersRequest, _operations_pb2.ReplayDeadLettersResponse]  # type: ignore[assignment]
 
@@ -56,6 +58,13 @@ class OperationsServicer(metaclass=_abc_1.ABCMeta):
         request: _envelope_pb2.Empty,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_pb2.HealthResponse, _abc.Awaitable[_operations_pb2.HealthResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def Figures(
+        self,
+        request: _envelope_pb2.Empty,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_pb2.FiguresResponse, _abc.Awaitable[_operations_pb2.FiguresResponse]]: ...
 
     @_abc_1.abstractmethod
     def ListDeadLetters(
