@@ -21,7 +21,7 @@ from functools import lru_cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-_READY_S = 60
+_READY_S = 240  # on a busy machine
 
 
 def free_port() -> int:
@@ -140,11 +140,18 @@ def product(data: Path, *, intake_alone: bool = False, under: Sequence[str] = ()
         ready = wait_ready(f"http://{http}/readyz")
         accounts: dict[str, str] = {}
         if not intake_alone:
-            items = json.loads(get(f"http://{http}/api/v1/operations/accounts", token)[1])["items"]
-            accounts = {item["channel"]: item["id"] for item in items}
+            accounts = _accounts(f"http://{http}", token)
         yield Product(f"http://{http}", smtp, token, accounts, process, data, ready)
     finally:
         _end(process, told=_first_child(process.pid) if under else process.pid)
+
+
+def _accounts(url: str, token: str) -> dict[str, str]:
+    """Their ids by channel. Raises `RuntimeError` with the answer when it is none."""
+    status, answer = get(f"{url}/api/v1/operations/accounts", token)
+    if status != 200:
+        raise RuntimeError(f"The accounts were not told: {status} {answer[:300]!r}")
+    return {item["channel"]: item["id"] for item in json.loads(answer)["items"]}
 
 
 def _first_child(pid: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 from collections.abc import Sequence
@@ -11,7 +12,10 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure beside its floor. `ours` and `probe` are the medians it was made of; `at_most`: less is better."""
+    """One figure beside its floor. `ours` and `probe` are the medians it was made of; `at_most`: less is better.
+
+    Where a figure is only shown, the floor is infinite and met.
+    """
 
     id: str
     what: str
@@ -52,8 +56,9 @@ def table(rows: Sequence[Row]) -> str:
     for row in rows:
         met = {True: "yes", False: "NO", None: "not measured"}[row.met]
         sign = "≤" if row.at_most else "≥"
+        bound, met = ("–", "–") if math.isinf(row.floor) else (f"{sign} {row.floor:g}", met)
         lines.append(
-            f"| {row.id} | {row.what} | {_number(row.value)} | {sign} {row.floor:g} | {met} | {_number(row.ours)} | {_number(row.probe)} | {row.unit} |"
+            f"| {row.id} | {row.what} | {_number(row.value)} | {bound} | {met} | {_number(row.ours)} | {_number(row.probe)} | {row.unit} |"
         )
     return "\n".join(lines)
 

@@ -309,9 +309,10 @@ def move(
             done = moving.confirm(wire(app))
             text = f"{settings.data} is closed: the installation goes on at {done['to']['database']}."
         else:
-            reindex = lambda there, progress: maintenance.reindex(wire(there), progress)  # noqa: E731
             with cli.bar(as_json=as_json) as progress:
-                done = moving.move(wire(app), target, progress, reindex)
+                done = moving.move(
+                    wire(app), target, progress, lambda there, told: maintenance.reindex(wire(there), told)
+                )
             text = moving.told(done)
     cli.show(done, as_json=as_json, text=text)
 

@@ -100,6 +100,14 @@ class DatabaseContract(ABC):
             assert reader.rows(SOME, {"ids": ["c", "a", "x"]}) == [("a",), ("c",)]
             assert reader.rows(SOME, {"ids": []}) == []
 
+    def test_a_list_of_changes_tells_how_many_rows_it_met(self, database: Database) -> None:
+        def change(uow: Uow) -> tuple[int, int, int]:
+            added = uow.execute_many(ADD, [{"id": name, "body": "old"} for name in "abc"])
+            changed = uow.execute_many(SET, [{"id": name, "body": "new"} for name in ("a", "c", "x")])
+            return added, changed, uow.execute_many(ADD, [])
+
+        assert database.write(change) == (3, 2, 0)
+
     def test_revisions_grow_and_never_repeat_though_functions_fail(self, database: Database) -> None:
         drawn: list[int] = []
 

@@ -121,7 +121,7 @@ def test_what_an_older_consumer_does_not_know_is_kept_to_the_byte_and_applied_af
 def test_fields_and_values_of_a_later_contract_survive_a_consumer_that_knows_neither(
     world: World, clock: ManualClock
 ) -> None:
-    envelope = Envelope.FromString(Envelope(event_id="evt_1", mode=99).SerializeToString() + UNKNOWN)  # type: ignore[arg-type]
+    envelope = Envelope.FromString(Envelope(event_id="evt_1", mode=99).SerializeToString() + UNKNOWN)  # type: ignore[arg-type]  # a mode of a later contract
     assert envelope.mode == 99
     assert envelope.SerializeToString().endswith(UNKNOWN)
 

@@ -5,8 +5,10 @@ loses one may still be applying a batch of it: the position in the database fenc
 
 The assignor is `range`, chosen by how long partitions stood still in a group of two over 24 partitions (Kafka 4.1,
 two busy cores, three times each): 0.2 to 0.8 s when a member came, 0.3 to 0.6 s when one left. `CooperativeStickyAssignor`:
-0.8 to 1.2 s and 0.2 to 0.5 s, as it takes two rounds; with heartbeats each 3 s, 3.9 to 4.0 s against 0.4 to 0.5. We seek to our own position and keep nothing in memory for a partition, so that a sticky
-assignment would save nothing. See `docs/decisions/0008-positions-are-ours.md`.
+0.8 to 1.2 s and 0.2 to 0.5 s, as it takes two rounds; with heartbeats each 3 s, 3.9 to 4.0 s against 0.4 to 0.5. That was
+with looks each 100 ms; an idle reader then costs twice what it costs with 250 (five processes on two busy cores: 0.40
+and 0.22 of a core). We seek to our own position and keep nothing in memory for a partition, so that a sticky assignment
+would save nothing. See `docs/decisions/0008-positions-are-ours.md`.
 """
 
 from __future__ import annotations
