@@ -66,6 +66,7 @@ class Server:
         self._free: dict[tuple[str, bytes], list[str]] = {}
         self._used: dict[tuple[Path, str], tuple[tuple[str, bytes], str]] = {}
         self._made: list[str] = []
+        self._opened: list[tuple[Path, LocalLog | Postgres]] = []
 
     def url_of(self, name: str) -> str:
         """The URL of one database of this server."""
@@ -100,8 +101,15 @@ class Server:
         self._made.append(name)
         return name
 
+    def close_with(self, folder: Path, opened: LocalLog | Postgres) -> None:
+        """Closes it with its folder, also where a test leaves it open: a pool that is only forgotten fails another test."""
+        self._opened.append((folder, opened))
+
     def take_back(self, folder: Path) -> None:
         """Empties the databases of a folder for the next test."""
+        for _, one in [one for one in self._opened if one[0].is_relative_to(folder)]:
+            one.close()
+        self._opened = [one for one in self._opened if not one[0].is_relative_to(folder)]
         for place in [place for place in self._used if place[0].is_relative_to(folder)]:
             schema, name = self._used.pop(place)
             self._admin.execute(
@@ -145,7 +153,7 @@ def make_database(
     **limits: Any,
 ) -> Postgres:
     """As `kitlib.make_database`; bounds that only SQLite has are passed over."""
-    return Postgres(
+    made = Postgres(
         the_server().database(folder, service, migrations),
         service,
         clock=clock or ManualClock(),
@@ -153,6 +161,8 @@ def make_database(
         notify=log.wakes.notify if log else None,
         limits=Limits(**{name: value for name, value in limits.items() if name in Limits.__slots__}),
     )
+    the_server().close_with(folder, made)
+    return made
 
 
 def pass_time(database: Postgres, seconds: float) -> None:
@@ -167,6 +177,7 @@ class OutboxLog(LocalLog):
         paths = {service: folder / f"{service}.db" for service in {*PRODUCERS.values(), "search", "desk"}}
         super().__init__(paths, wakes=Wakes())
         self._folder = folder
+        the_server().close_with(folder, self)
         self._open_to: dict[str, ConnectionPool[Any]] = {}
 
     def _ask(self, service: str, text: str, values: tuple[Any, ...]) -> list[Any]:

@@ -104,6 +104,7 @@ class House:
             self.running.end()
         self.tickets.close()
         self.social.close()
+        self.log.close()
 
 
 @pytest.fixture

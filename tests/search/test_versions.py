@@ -9,8 +9,10 @@ import pytest
 
 from services.kit.db.sql import Sql
 from services.search.store import versions
+from tests.kitlib import on_sqlite
 
 
+@on_sqlite
 @pytest.mark.parametrize("statement", [versions._KNOWN, versions._OF_TICKETS])
 def test_no_question_reads_the_whole_table(search_template: Path, statement: Sql) -> None:
     connection = sqlite3.connect(search_template)

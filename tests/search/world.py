@@ -177,7 +177,8 @@ class World:
     def __init__(self, folder: Path, template: Path, engine: Engine | None = None) -> None:
         self.folder = folder
         self.engine = engine or LocalEngine("local:", folder / "search")
-        shutil.copy(template, folder / "search.db")
+        if template.exists():  # on PostgreSQL the server keeps empty ones
+            shutil.copy(template, folder / "search.db")
         self.clock = ManualClock()
         self.blobs = FolderBlobs(folder / "blobs")
         self.owner = Owner(self.blobs)
