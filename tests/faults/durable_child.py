@@ -20,7 +20,7 @@ ADD = Sql("INSERT INTO things (id, body) VALUES (:id, :body)")
 def main(folder: Path, pragma: str) -> None:
     """Writes until it is killed."""
     if pragma:  # the negative control: the product's own statement, weakened
-        sqlite.sqlite3 = _Weakened(sqlite.sqlite3, pragma)  # type: ignore[assignment,attr-defined]
+        sqlite.sqlite3 = _Weakened(sqlite.sqlite3, pragma)  # type: ignore[assignment,attr-defined]  # the control
     database = make_kit_database(folder, "intake", clock=SystemClock(), checkpoint_pages=200, budget_s=1.0)
     numbers, said = itertools.count(), threading.Lock()
 
@@ -53,11 +53,11 @@ class _Weakened:
         """A connection that takes `pragma` for every `synchronous=FULL`."""
         pragma, real = self._pragma, self._real
 
-        class Connection(real.Connection):  # type: ignore[attr-defined,misc,name-defined]
+        class Connection(real.Connection):  # type: ignore[attr-defined,misc,name-defined]  # a module as it comes
             def execute(self, text: str, *values: object) -> object:
                 return super().execute(text.replace("synchronous=FULL", pragma), *values)
 
-        return real.connect(*arguments, factory=Connection, **more)  # type: ignore[attr-defined]
+        return real.connect(*arguments, factory=Connection, **more)  # type: ignore[attr-defined]  # as above
 
 
 if __name__ == "__main__":

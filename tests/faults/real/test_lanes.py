@@ -59,7 +59,7 @@ def test_with_the_log_away_contacts_are_taken_in_and_then_drain_ten_times_as_fas
         for _ in range(20):
             now.feed(20)
             now.until(now.fed)
-            time.sleep(0.5)  # 40 a second at most: what a shop has at its peak
+            time.sleep(0.5)  # sleep: 40 a second at most: what a shop has at its peak
         away_s = time.monotonic() - began
         grown = rss_mib(now) - before
         waiting = now.one.store.unpublished()["intake"]
@@ -92,7 +92,7 @@ def test_a_sleeper_and_a_storm_of_rebalances_lose_and_double_nothing(
         def storm() -> None:
             while not calm.wait(now.chance.uniform(0.5, 1.5)):
                 for group in (f"tickets.contacts.{CONTACTS}", "search", f"search.{TICKETS}"):
-                    kafka_world.kick(now.one.store.urls["ASCOLTO_BUS"], group)  # type: ignore[attr-defined]
+                    kafka_world.kick(now.one.store.urls["ASCOLTO_BUS"], group)  # type: ignore[attr-defined]  # it is on servers
                 next(kicks)
 
         thread = threading.Thread(target=storm, daemon=True)
@@ -100,7 +100,7 @@ def test_a_sleeper_and_a_storm_of_rebalances_lose_and_double_nothing(
         for _ in range(2):
             now.feed(100)
             sleeper.send_signal(signal.SIGSTOP)
-            time.sleep(now.chance.uniform(6, 9))  # asleep past its lease or its session, or not
+            time.sleep(now.chance.uniform(6, 9))  # sleep: asleep past its lease or its session, or not
             sleeper.send_signal(signal.SIGCONT)
         calm.set()
         thread.join(30)
