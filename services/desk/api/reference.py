@@ -26,8 +26,10 @@ def roles_page() -> str:
         lines.append(f"| `{permission}` | " + " | ".join(marks) + " |")
     lines += [
         "",
-        "`settings:write` alone opens brands, hours, accounts and notices of alerts: canned answers need `tickets:read` too,"
-        " watches and sources `mentions:read`.",
+        (
+            "`settings:write` alone opens brands, hours, accounts and notices of alerts: canned answers need `tickets:read` too,"
+            " watches and sources `mentions:read`."
+        ),
     ]
     lines += ["", "| scope | allows |", "| --- | --- |"]
     lines += [
