@@ -20,7 +20,7 @@ ADD = Sql("INSERT INTO things (id, body) VALUES (:id, :body)")
 def main(folder: Path, pragma: str) -> None:
     """Writes until it is killed."""
     if pragma:  # the negative control: the product's own statement, weakened
-        sqlite.sqlite3 = _Weakened(sqlite.sqlite3, pragma)  # type: ignore[assignment,attr-defined]  # the driver is replaced on purpose
+        sqlite.sqlite3 = _Weakened(sqlite.sqlite3, pragma)  # type: ignore[assignment,attr-defined]  # the control
     database = make_kit_database(folder, "intake", clock=SystemClock(), checkpoint_pages=200, budget_s=1.0)
     numbers, said = itertools.count(), threading.Lock()
 
@@ -53,7 +53,7 @@ class _Weakened:
         """A connection that takes `pragma` for every `synchronous=FULL`."""
         pragma, real = self._pragma, self._real
 
-        class Connection(real.Connection):  # type: ignore[attr-defined,misc,name-defined]  # as above
+        class Connection(real.Connection):  # type: ignore[attr-defined,misc,name-defined]  # a module as it comes
             def execute(self, text: str, *values: object) -> object:
                 return super().execute(text.replace("synchronous=FULL", pragma), *values)
 

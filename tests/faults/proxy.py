@@ -119,7 +119,7 @@ class Proxy:
                     self.lost += 1
                     break
                 if self.delay_s:
-                    time.sleep(self.delay_s)  # sleep: the delay is what is simulated
+                    time.sleep(self.delay_s)  # sleep: it is what a slow way does
                 self._passing.wait()
                 pair.client.sendall(data)
             pair.end()

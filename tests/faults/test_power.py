@@ -90,7 +90,7 @@ def lost(folder: Path, preload: Path, seed: int, pragma: str = "") -> int:
     chance, gone = random.Random(f"power-{seed}"), 0
     with writing(folder, preload, pragma=pragma) as writer:
         for number in range(_CUTS):
-            time.sleep(chance.uniform(0.0, 0.05))  # sleep: the moment of the cut is chance
+            time.sleep(chance.uniform(0.0, 0.05))  # sleep: the moment of the cut is the seed's
             promised, found = writer.cut(folder / f"cut-{number}")
             gone += len(promised - found)
             shutil.rmtree(folder / f"cut-{number}")

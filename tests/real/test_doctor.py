@@ -19,6 +19,7 @@ from services.kit.bus.kafka_cluster import Cluster
 from services.kit.clock import SystemClock
 from services.kit.config import HostPort, Settings
 from services.kit.http import free_port
+from tests.kitlib import wait_until
 from tests.real import kafka_world
 from tests.real.cluster import backends
 
@@ -65,7 +66,9 @@ def test_it_tells_what_is_missing_and_then_what_is_wrong(environment: dict[str, 
     admin.create_partitions({cluster.name(topics.CONTACTS): NewPartitions(total_count=25)})
     admin.close()
 
-    assert "has 25 partitions, not 24" in told(examined(environment), "log")
+    wait_until(
+        lambda: "has 25 partitions, not 24" in told(examined(environment), "log"), 30.0
+    )  # brokers learn of it in turn
 
 
 def test_a_clock_apart_from_the_database_s_is_told(environment: dict[str, str]) -> None:

@@ -24,6 +24,13 @@ def roles_page() -> str:
     for permission in roles.PERMISSIONS:
         marks = ["yes" if permission in given or roles.ADMIN in given else "" for given in roles.ROLES.values()]
         lines.append(f"| `{permission}` | " + " | ".join(marks) + " |")
+    lines += [
+        "",
+        (
+            "`settings:write` alone opens brands, hours, accounts and notices of alerts: canned answers need `tickets:read` too,"
+            " watches and sources `mentions:read`."
+        ),
+    ]
     lines += ["", "| scope | allows |", "| --- | --- |"]
     lines += [
         f"| `{scope}` | {', '.join(f'`{one}`' for one in sorted(given))} |" for scope, given in roles.SCOPES.items()

@@ -92,7 +92,7 @@ def test_a_sleeper_and_a_storm_of_rebalances_lose_and_double_nothing(
         def storm() -> None:
             while not calm.wait(now.chance.uniform(0.5, 1.5)):
                 for group in (f"tickets.contacts.{CONTACTS}", "search", f"search.{TICKETS}"):
-                    kafka_world.kick(now.one.store.urls["ASCOLTO_BUS"], group)  # type: ignore[attr-defined]  # the stack of a cluster has it
+                    kafka_world.kick(now.one.store.urls["ASCOLTO_BUS"], group)  # type: ignore[attr-defined]  # it is on servers
                 next(kicks)
 
         thread = threading.Thread(target=storm, daemon=True)
