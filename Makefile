@@ -62,7 +62,7 @@ servers-down: setup-dev ## Stops what `make servers` started.
 
 test-real: setup-dev ## Runs the tests on real servers: those of TEST_*_URL, else Docker's, else local ones.
 	@$(BIN)/python -m pytest -m "real and not faults" tests
-	@TEST_DATABASE=postgres $(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not faults and not real" tests/tickets tests/intake tests/social tests/search tests/desk
+	@TEST_DATABASE=postgres $(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not faults and not real" tests/tickets tests/intake tests/social
 
 faults: setup-dev ## Runs the long fault sweeps; SEEDS=20 for the full one.
 	@SEEDS=$(SEEDS) $(BIN)/python -m pytest -m faults tests
