@@ -11,6 +11,7 @@ from services.demo import check
 from tests.real.cluster import Cluster, backends
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # connections of those that were killed
 @pytest.mark.timeout(900)
 def test_the_golden_journey_holds_with_two_of_each_and_one_of_each_killed(
     postgres_url: str, kafka_url: str, elasticsearch_url: str, s3_url: str, own_name: str
