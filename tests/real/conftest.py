@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -51,3 +51,24 @@ def s3_url() -> str:
 def own_name() -> str:
     """A prefix for topics, indices or a bucket that no other test has: `t` and twelve digits or letters a to f."""
     return f"t{secrets.token_hex(6)}"
+
+
+@pytest.fixture
+def fresh_postgres(postgres_url: str) -> Iterator[Callable[[], str]]:
+    """`fresh_postgres()`: the URL of a new, empty database; all are dropped after the test."""
+    import psycopg
+    from psycopg import sql
+
+    made: list[sql.Identifier] = []
+
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+
+        def make() -> str:
+            name = f"t{secrets.token_hex(6)}"
+            server.execute(sql.SQL("CREATE DATABASE {} STRATEGY file_copy").format(sql.Identifier(name)))
+            made.append(sql.Identifier(name))
+            return f"{postgres_url.rpartition('/')[0]}/{name}"
+
+        yield make
+        for name in made:
+            server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))

@@ -134,13 +134,8 @@ def _rows(url: str, query: str) -> list[Any]:
 
 
 @pytest.mark.timeout(2400)
-@pytest.mark.parametrize(
-    ("copies", "pages"),
-    [
-        pytest.param(0, 4, id="small"),
-        pytest.param(199, 40, id="100,000 interactions", marks=pytest.mark.faults),  # long: `make faults`
-    ],
-)
+@pytest.mark.faults  # long: ten starts of the product
+@pytest.mark.parametrize(("copies", "pages"), [(0, 4), (199, 40)], ids=["small", "100,000 interactions"])
 def test_a_move_killed_on_its_way_loses_nothing_and_the_new_installation_goes_on(
     old: Installation, copies: int, pages: int, tmp_path: Path,
     servers: dict[str, str],
