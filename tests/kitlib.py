@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
+import hashlib
 import itertools
 import os
+import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -17,6 +22,7 @@ from services.kit.app import Service
 from services.kit.bus.local import LocalLog
 from services.kit.clock import Clock, ManualClock
 from services.kit.consume import Consumer
+from services.kit.db.migrate import folder_of, migrate_sqlite
 from services.kit.db.sqlite import Limits, SqliteDatabase
 from services.kit.wakes import Wakes
 
@@ -75,6 +81,22 @@ def kit_migrations(folder: Path) -> Path:
     return folder / "migrations"
 
 
+@functools.cache
+def _templates() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="ascolto-schemas-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _migrated(service: str, migrations: Path) -> Path:
+    """A file at the newest revision of these migrations, made once a process: each test copies it (0.1 s saved)."""
+    scripts = b"".join(path.read_bytes() for path in sorted((migrations / "versions").glob("*.py")))
+    path = _templates() / f"{service}-{hashlib.sha256(scripts).hexdigest()[:16]}.db"
+    if not path.exists():
+        migrate_sqlite(path, migrations)
+    return path
+
+
 def make_database(
     folder: Path,
     service: str,
@@ -92,8 +114,11 @@ def make_database(
         from tests.real import postgres
 
         return postgres.make_database(folder, service, clock=clock, log=log, migrations=migrations, **limits)
+    path = folder / f"{service}.db"
+    if not path.exists():
+        shutil.copyfile(_migrated(service, migrations or folder_of(service)), path)
     database = SqliteDatabase(
-        folder / f"{service}.db",
+        path,
         service,
         clock=clock or ManualClock(),
         migrations=migrations,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import math
 import wave
@@ -12,6 +13,7 @@ _FADE_S = 0.45
 BELL, ALERT = (587.0, 784.0), (523.0, 392.0)  # Hz
 
 
+@functools.cache
 def tone(notes: tuple[float, ...]) -> bytes:
     """A WAV of 8 bits: one note after the other, each fading out."""
     length = int(_RATE * (_NOTE_S * len(notes) + _FADE_S))

@@ -57,5 +57,5 @@ def build_pages(desk: Desk) -> DeskPages:
         entry, code, reset, inbox, ticket, customers, search, mentions, alerts, operations, settings_shop, settings_people,
         settings_listening, profile, factor, calls,
     ):  # fmt: skip
-        router.include_router(page.routes(frame))
+        router.routes.extend(page.routes(frame).routes)  # as they are: an included route is analysed once more
     return DeskPages(frame, router)

@@ -50,7 +50,7 @@ def build_web(desk: Desk, pages: PageSet | None) -> FastAPI:
     app.include_router(live.router)
     app.include_router(files.router)
     if pages is not None:
-        app.include_router(pages.router)
+        app.router.routes.extend(pages.router.routes)
     _Errors(pages).install(app)
     declared(app)
     app.add_middleware(CloseForms)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 import threading
@@ -14,6 +15,15 @@ LANGUAGES: Final = ("it", "en", "de", "fr", "es", "pt")
 # What says nothing of the language: addresses, handles, hashtags, numbers.
 _NOISE = re.compile(r"(?:https?://|www\.)\S+|[@#][\w.-]+|\d+|\bRT\b|[^\w\s']", re.IGNORECASE)
 _TEMPERATURE = 6.0  # raw scores are sums over n-grams that are not independent: without it all is 0.999
+_ONE_AT_A_TIME = threading.Lock()
+
+
+@functools.cache
+def _identifier(languages: tuple[str, ...]) -> LanguageIdentifier:
+    """The model, read once (0.4 s) at the first text that needs it."""
+    identifier = LanguageIdentifier.from_model_file(MODEL_FILE)  # type: ignore[no-untyped-call] # py3langid has no types
+    identifier.set_languages(list(languages))
+    return identifier
 
 
 class LanguageModel:
@@ -21,8 +31,6 @@ class LanguageModel:
 
     def __init__(self, languages: Sequence[str] = LANGUAGES) -> None:
         self._languages = tuple(languages)
-        self._lock = threading.Lock()
-        self._identifier: LanguageIdentifier | None = None
 
     def tell(self, text: str, *, hint: str = "") -> tuple[str, float]:
         """The language and how sure (0 to 1); a `hint` (the platform's own field) of a known language wins.
@@ -35,11 +43,8 @@ class LanguageModel:
         plain = " ".join(_NOISE.sub(" ", text[:1000]).split())
         if not plain:
             return "", 0.0
-        with self._lock:
-            if self._identifier is None:
-                self._identifier = LanguageIdentifier.from_model_file(MODEL_FILE)  # type: ignore[no-untyped-call] # py3langid has no types
-                self._identifier.set_languages(list(self._languages))
-            ranked = self._identifier.rank(plain)
+        with _ONE_AT_A_TIME:
+            ranked = _identifier(self._languages).rank(plain)
         scores = [float(score) / _TEMPERATURE for _, score in ranked]
         total = sum(math.exp(score - scores[0]) for score in scores)
         return str(ranked[0][0]), 1.0 / total
