@@ -7,7 +7,7 @@ import math
 import re
 import threading
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
@@ -19,9 +19,9 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 @functools.cache
-def _identifier(languages: tuple[str, ...]) -> LanguageIdentifier:
+def _identifier(languages: tuple[str, ...]) -> Any:  # py3langid has no types
     """The model, read once (0.4 s) at the first text that needs it."""
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE)  # type: ignore[no-untyped-call] # py3langid has no types
+    identifier: Any = LanguageIdentifier.from_model_file(MODEL_FILE)  # type: ignore[no-untyped-call]
     identifier.set_languages(list(languages))
     return identifier
 
