@@ -21,7 +21,7 @@ from services.kit import consume, crash
 from services.kit.bus import Record
 from services.kit.db.postgres_uow import PostgresUow
 from services.kit.db.sqlite_uow import SqliteUow
-from services.kit.inbox import Place, keep_unapplied
+from services.kit.inbox import Place, keep_unapplied, move_all
 from services.kit.uow import Uow
 
 
@@ -29,10 +29,14 @@ def early_position() -> None:
     """Breaks the rule that position and effect are one transaction."""
     apply = consume.Consumer._apply
 
-    def with_position_first(self: Any, place: Place, records: Sequence[Record]) -> None:
-        start, following = self._next[place.partition], records[-1].offset + 1
-        self._database.write(lambda uow: place.move(uow, start, following, self.now_us()))
-        apply(self, place, records)
+    def with_position_first(self: Any, records: Sequence[Record]) -> None:
+        following = {record.partition: record.offset + 1 for record in records}
+        moves = [
+            (Place(self.consumption.group, self.consumption.topic, part), self._next[part], offset)
+            for part, offset in following.items()
+        ]
+        self._database.write(lambda uow: move_all(uow, moves, self.now_us()))
+        apply(self, records)
 
     def effect_alone(self: Any, uow: Uow) -> None:
         consumption = self._consumer.consumption

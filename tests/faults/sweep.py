@@ -6,10 +6,9 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from services.kit.crash import POINTS
-from tests.faults.installation import Installation, Prepared, installed
+from tests.faults.installation import Installation
 from tests.faults.oracle import judge
 from tests.faults.traffic import Ledger, Traffic, plan
 from tests.kitlib import wait_until
@@ -18,7 +17,10 @@ PARTS = 3  # consecutive seeds that together meet every point
 _LIFE_S = 10.0  # a point that is not met in this time is a random kill
 # Commits of contacts are passed often; a post, an answer's wire and the index's commits, which gather much, seldom.
 _PASSES = (("search.", 5), ("social.", 3), ("intake.send.", 4), ("intake.consume.", 4), ("", 20))
-_ALL_S = 120.0
+_ALL_S = 180.0
+# What an installation without servers passes; a move has a sweep of its own.
+EMBEDDED = sorted(point for point in POINTS if not point.startswith(("relay.", "move.")))
+ON_SERVERS = sorted(point for point in POINTS if not point.startswith("move."))
 
 
 @dataclass(slots=True)
@@ -46,10 +48,10 @@ class Outcome:
         )
 
 
-def points_of(seed: int) -> list[str]:
+def points_of(seed: int, points: Sequence[str] = EMBEDDED) -> list[str]:
     """The crash points of a seed, each with the pass at which it kills; and kills at any moment (empty)."""
     chance = random.Random(f"points-{seed}")
-    mine = sorted(POINTS)[seed % PARTS :: PARTS]
+    mine = points[seed % PARTS :: PARTS]
     most = [next(passes for prefix, passes in _PASSES if name.startswith(prefix)) for name in mine]
     armed = [f"{name}:{chance.randint(1, passes)}" for name, passes in zip(mine, most, strict=True)]
     armed += ["", ""]
@@ -58,40 +60,35 @@ def points_of(seed: int) -> list[str]:
 
 
 def live_through(
-    folder: Path,
-    template: Prepared,
-    seed: int,
-    *,
-    contacts: int = 2_000,
-    armed: Sequence[str] | None = None,
-    program: tuple[str, ...] = ("services",),
+    one: Installation, seed: int, armed: Sequence[str], *, contacts: int, drain_s: float = _ALL_S
 ) -> Outcome:
-    """Runs a seed in `folder` and judges what is left; `armed` are other points than the seed's own."""
+    """Runs a seed on an installation that was never started: so many lives as points, one more, and the judgement."""
     began = time.monotonic()
     outcome = Outcome(seed, contacts)
     chance = random.Random(f"kills-{seed}")
-    armed = points_of(seed) if armed is None else armed
     everything = plan(seed, contacts)
     share = -(-contacts // (len(armed) + 1))
     ledger = Ledger()
-    with installed(folder, template, program=program) as one:
-        traffic = Traffic(one, ledger, seed)
-        traffic.start()
-        for place, point in enumerate(armed):
-            traffic.feed(everything[place * share : (place + 1) * share])
-            _one_life(one, traffic, point, outcome, 0.3 + 1.2 * chance.random())
-        traffic.feed(everything[len(armed) * share :])
-        _note_start(one, outcome, one.start())
-        traffic.up.set()
-        wait_until(traffic.idle, _ALL_S)
-        traffic.again(chance.sample(everything, len(everything) // 20) + traffic.returning())
-        wait_until(traffic.idle, _ALL_S)
-        traffic.calm()
-        one.drain(_ALL_S)
-        traffic.stop()
-        assert one.product.stop() == 0, one.log()[-2_000:]
-        outcome.sent, outcome.replies = ledger.attempts, len(ledger.replies)
-        outcome.violations = judge(one, ledger)
+    traffic = Traffic(one, ledger, seed)
+    traffic.start()
+    for place, point in enumerate(armed):
+        traffic.feed(everything[place * share : (place + 1) * share])
+        _one_life(one, traffic, point, outcome, 0.3 + 1.2 * chance.random())
+    traffic.feed(everything[len(armed) * share :])
+    _note_start(one, outcome, one.start())
+    traffic.up.set()
+    wait_until(traffic.idle, _ALL_S)
+    traffic.again(chance.sample(everything, len(everything) // 20) + traffic.returning())
+    wait_until(traffic.idle, _ALL_S)
+    traffic.calm()
+    try:
+        one.drain(drain_s)
+    except AssertionError as error:  # it is judged all the same
+        outcome.violations.append(f"(8) {error}")
+    traffic.stop()
+    assert one.product.stop() == 0, one.log()[-2_000:]
+    outcome.sent, outcome.replies = ledger.attempts, len(ledger.replies)
+    outcome.violations += judge(one, ledger)
     outcome.wall_s = time.monotonic() - began
     return outcome
 

@@ -13,9 +13,8 @@ from statistics import median
 
 import pytest
 
-from services.kit.crash import POINTS
-from tests.faults.installation import Prepared
-from tests.faults.sweep import PARTS, live_through, points_of
+from tests.faults.installation import Prepared, installed
+from tests.faults.sweep import EMBEDDED, ON_SERVERS, PARTS, live_through, points_of
 
 START = int(os.environ.get("START", "1"))
 SEEDS = range(START, START + int(os.environ.get("SEEDS", "3")))
@@ -37,7 +36,8 @@ def test_nothing_is_lost_or_doubled_wherever_the_process_is_killed(
 ) -> None:
     if _passed(seed):
         pytest.skip(f"seed {seed} has passed before")
-    outcome = live_through(tmp_path / "one", template, seed, contacts=int(os.environ.get("CONTACTS", "2000")))
+    with installed(tmp_path / "one", template) as one:
+        outcome = live_through(one, seed, points_of(seed), contacts=int(os.environ.get("CONTACTS", "2000")))
     sys.stdout.write(f"\n{outcome.line()} met {outcome.met} missed {outcome.missed}\n")
     spent = f"a start {median(outcome.ready_cpu_s):.1f} s of processor time, {sum(outcome.ready_s):.0f} s of the wall"
     sys.stdout.write(f"{spent} for {len(outcome.ready_s)} starts\n")
@@ -50,6 +50,7 @@ def test_nothing_is_lost_or_doubled_wherever_the_process_is_killed(
             file.write(outcome.line() + "\n")
 
 
-def test_three_seeds_meet_every_point() -> None:
-    met = {armed.partition(":")[0] for seed in range(PARTS) for armed in points_of(seed)}
-    assert met - {""} == POINTS
+@pytest.mark.parametrize("points", [EMBEDDED, ON_SERVERS], ids=["embedded", "servers"])
+def test_three_seeds_meet_every_point(points: list[str]) -> None:
+    met = {armed.partition(":")[0] for seed in range(PARTS) for armed in points_of(seed, points)}
+    assert met - {""} == set(points)

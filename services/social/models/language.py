@@ -19,9 +19,9 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 @functools.cache
-def _identifier(languages: tuple[str, ...]) -> Any:  # py3langid has no types
+def _identifier(languages: tuple[str, ...]) -> Any:
     """The model, read once (0.4 s) at the first text that needs it."""
-    identifier: Any = LanguageIdentifier.from_model_file(MODEL_FILE)  # type: ignore[no-untyped-call]
+    identifier: Any = LanguageIdentifier.from_model_file(MODEL_FILE)  # type: ignore[no-untyped-call]  # no types
     identifier.set_languages(list(languages))
     return identifier
 

@@ -21,7 +21,7 @@ from services.kit.backends import SERVICES
 from services.kit.bus.kafka_cluster import Cluster
 from services.kit.bus.kafka_topics import create_topics
 from services.search.index.elastic import ElasticEngine
-from tests.faults.installation import Installation, Prepared, free_address, prepare
+from tests.faults.installation import CRASHPOINT, Installation, Prepared, free_address, prepare
 from tests.faults.proxy import Proxy
 from tests.faults.stores import Servers
 from tests.real import kafka_world, servers
@@ -41,7 +41,7 @@ def urls_of(name: str) -> dict[str, str]:
 
 @dataclass(slots=True)
 class Two(Product):
-    """Two whole products behind balancers; the first is the one to be killed or stopped."""
+    """Two whole products behind balancers. The first is the one to be armed, stopped or killed; the other goes on."""
 
     both: list[Product] = field(default_factory=list)
     balancers: list[Balancer] = field(default_factory=list)
@@ -57,24 +57,41 @@ class Two(Product):
             self.balancers.append(Balancer(own, [getattr(one, what) for one in self.both]))
 
     def start(self) -> float:
+        """Starts those that do not run; returns the seconds that the slower took.
+
+        Leases are held by whoever came first: armed at a relay's point the first comes first, else the second does.
+        """
         if self.process is None:
             for balancer in self.balancers:
                 balancer.start()
-        seconds = max(one.start() for one in self.both if one.process is None or one.process.poll() is not None)
-        self.process = self.both[0].process
-        return seconds
+        first, second = self.both
+        first.extra, second.extra = self.extra, {name: self.extra[name] for name in self.extra if name != CRASHPOINT}
+        order = [second, first]
+        if self.extra.get(CRASHPOINT, "").startswith("relay."):
+            second.stop()
+            order.reverse()
+        try:
+            return max([one.start() for one in order if one.process is None or one.process.poll() is not None])
+        finally:
+            self.process = first.process
 
     def kill(self) -> None:
+        """SIGKILL for the first."""
+        self.both[0].kill()
+
+    def stop(self) -> int:
+        """SIGTERM for both; the worse of their exit codes."""
+        return max((one.stop() for one in self.both), key=abs)
+
+    def end(self) -> None:
+        """Kills what still runs, asleep or awake."""
         for one in self.both:
             if one.process is not None and one.process.poll() is None:
                 one.process.send_signal(signal.SIGCONT)
                 one.kill()
-
-    def stop(self) -> int:
-        worst = max((one.stop() for one in self.both), key=abs)
-        for balancer in self.balancers:
-            balancer.close()
-        return worst
+        if self.process is not None:
+            for balancer in self.balancers:
+                balancer.close()
 
 
 @dataclass(slots=True)
@@ -130,7 +147,9 @@ def distributed(
         yield Distributed(product, sink, made.prepared.shops, api, store, postgres, kafka, elastic)
     finally:
         api.client.close()
-        if product.process is not None:
+        if isinstance(product, Two):
+            product.end()
+        elif product.process is not None and product.process.poll() is None:
             product.kill()
         sink.stop()
         for proxy in (postgres, kafka, elastic):
