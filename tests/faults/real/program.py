@@ -1,6 +1,6 @@
 """All services in one process over servers, Kafka reached through the proxy `FAULTS_KAFKA`. Run as `python -m …program [DEFECT] run`.
 
-`DEFECT` is one of `tests.faults.broken`.
+`DEFECT` is one of `tests.faults.broken`. The file that `FAULTS_CLOCK` names says by how many seconds the hour is wrong.
 """
 
 from __future__ import annotations
@@ -8,12 +8,16 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import time
 from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, cast
 
 from services import __main__ as program
 from services.kit.application import Application
 from services.kit.bus.kafka_cluster import Cluster
+from services.kit.clock import SystemClock
 from services.kit.errors import Unavailable
 from tests.faults.broken import DEFECTS
 
@@ -43,7 +47,24 @@ def _wire(app: Application, *, apart: bool = False) -> Application:
     return _plain_wire(app)
 
 
+def _set_clock(shift: Path) -> None:
+    """Every hour that is asked for is wrong from now on; what lasts so many seconds does so still."""
+    now, time_s, time_ns = SystemClock.now, time.time, time.time_ns
+
+    def wrong_by() -> float:
+        return float(shift.read_text("ascii"))
+
+    def shifted(self: SystemClock) -> datetime:
+        return now(self) + timedelta(seconds=wrong_by())
+
+    SystemClock.now = shifted  # type: ignore[method-assign]  # a machine whose clock is set while we run
+    time.time = lambda: time_s() + wrong_by()
+    time.time_ns = lambda: time_ns() + int(wrong_by() * 1e9)
+
+
 if __name__ == "__main__":
+    if path := os.environ.get("FAULTS_CLOCK"):
+        _set_clock(Path(path))
     _plain_wire = program.wire
     program.wire = _wire
     Cluster.client = property(_client)  # type: ignore[assignment,misc]  # the way through the proxy
