@@ -133,7 +133,15 @@ def show(
     view = _view(tongue, key)
     sort = sort if sort in SORTS else SORTS[0]
     only_ticket = number and request.headers.get("hx-target", "") == "div#ticket"
-    context: dict[str, Any] = {"rows": [], "more": "", "total": 0, "list_failure": None, "pieces": [], "all_tags": ()}
+    context: dict[str, Any] = {
+        "rows": [],
+        "more": "",
+        "total": 0,
+        "list_failure": None,
+        "pieces": [],
+        "whole": False,
+        "all_tags": (),
+    }
     if not only_ticket:
         context |= _list(frame, me, tongue, key, sort, after)
     groups = [] if only_ticket else _views(frame, me, tongue, key)

@@ -63,12 +63,12 @@ def routes(frame: Frame) -> APIRouter:
         return alone(request, me, number, whole=bool(all))
 
     @router.get("/tickets/{number}/live", dependencies=[needs("tickets:read")])
-    def live(request: Request, me: Me, number: int) -> Response:
+    def live(request: Request, me: Me, number: int, all: str = "") -> Response:
         tongue = frame.tongue(request, me)
         found = desk.clients.tickets.get(me.person, number=number)
         beside = _BESIDE.match(urlsplit(request.headers.get("referer", "")).path)
         back = (f"/inbox/{beside[1]}", "") if beside else ("/inbox/mine", "")
-        context = ticket_view.of_ticket(desk, me, tongue, found, back=back)
+        context = ticket_view.of_ticket(desk, me, tongue, found, whole=bool(all), back=back)
         return frame.fragment(request, me, "ticket_live.html", "inbox", **context)
 
     def alone(

@@ -47,6 +47,7 @@ def of_ticket(
         "pieces": thread.pieces(tongue, ticket, interactions, name=desk.directory.name, whole=whole),
         "composer": composer(desk, me, tongue, ticket, interactions, typed) if me.person.may("tickets:write") else None,
         "context": context(tongue, found),
+        "whole": whole,
         "all_tags": _tags(desk, me),
         "present": present(desk, me, tongue, ticket.id, interactions),
     }

@@ -27,6 +27,7 @@ def _inbox(language: str, *, rows: Any = None, pieces: Any = None, person: Any =
         "more": "",
         "list_failure": None,
         "pieces": pieces or [],
+        "whole": False,
         "all_tags": ("reso", "rotto all’arrivo"),
         **more,
     }

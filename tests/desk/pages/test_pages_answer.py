@@ -10,7 +10,7 @@ import pytest
 
 from ascolto.common.v1.envelope_pb2 import Identity
 from ascolto.tickets.v1 import events_pb2 as ticket_events
-from services.desk.pages import build_pages, profile, ticket_view
+from services.desk.pages import build_pages, profile, thread, ticket_view
 from tests.desk import fakes
 from tests.desk.browser import Browser
 from tests.desk.pages import draw, samples
@@ -329,6 +329,28 @@ def test_static_files_are_cached_for_ever_under_their_hash(admin: Browser) -> No
     assert "immutable" in answer.headers["cache-control"]
     assert admin.get("/static/old/desk.css").headers["cache-control"] == "no-cache"
     assert admin.get("/static/x/..%2f..%2frender.py").status_code == 404
+
+
+def test_a_conversation_shown_whole_stays_so_when_it_is_brought_up_to_date(admin: Browser, rig: fakes.Rig) -> None:
+    messages = rig.world.messages["tkt_one"]
+    kept = list(messages)
+    for number in range(thread.MANY + 5):
+        one = ticket_events.Interaction()
+        one.CopyFrom(kept[0])
+        one.id, one.seq = f"int_long_{number}", 100 + number
+        messages.append(one)
+    try:
+        for path, earlier in (("/tickets/101", True), ("/tickets/101?all=1", False)):
+            page = admin.get(path).text
+            again = re.search(r'data-again="([^"]+)"', page)
+            assert again
+            brought = admin.get(again[1]).text
+
+            assert ('id="earlier"' in page) is earlier
+            assert ('id="earlier"' in brought) is earlier
+            assert f'data-again="{again[1]}"' in brought
+    finally:
+        messages[:] = kept
 
 
 def test_forms_of_a_live_fragment_lead_back_to_the_page_that_asked(admin: Browser) -> None:

@@ -112,7 +112,7 @@ const atEnd = (box) => box.scrollHeight - box.scrollTop - box.clientHeight < 80;
 let unseen = 0;
 
 async function thread(number) {
-  const page = parse(await piece(`/tickets/${number}/live`));
+  const page = parse(await piece($("thread").dataset.again));
   const talk = $("talk"), box = $("scroll"), made = page.getElementById("thread"), head = page.getElementById("head");
   if (!made || talk?.dataset.number !== String(number)) return;
   if (head && version(head) >= version($("head")) && !touched($("head"))) await morph($("head"), head.outerHTML);
