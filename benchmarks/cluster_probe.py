@@ -6,10 +6,8 @@ of 0 it is also an edge: an ASGI route that answers once Kafka has the contact. 
 
 from __future__ import annotations
 
-import asyncio
 import http.client
 import json
-import queue
 import sys
 import threading
 import time
@@ -18,11 +16,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 import psycopg
-import uvicorn
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
 from benchmarks.cluster import urls
-from benchmarks.probe import _answer, _Contact
+from benchmarks.edge import Edge
 
 PARTITIONS = 4
 _BATCH = 500
@@ -75,18 +72,15 @@ class Bulk:
             raise RuntimeError("Elasticsearch refused documents")
 
 
-class Probe:
+class Probe(Edge):
     """Takes contacts, keeps them, indexes them."""
 
     def __init__(self, name: str) -> None:
+        super().__init__()
         found = urls()
         self.name, self._servers = name, [found["TEST_KAFKA_URL"].removeprefix("kafka://")]
         self._database = found["TEST_POSTGRES_URL"].rpartition("/")[0] + f"/{name}_probe"
         self._bulk = Bulk(found["TEST_ELASTICSEARCH_URL"], f"{name}-probe")
-        self._decoder = msgspec.json.Decoder(_Contact)
-        self._waiting: queue.SimpleQueue[tuple[bytes, asyncio.Future[None]]] = queue.SimpleQueue()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self.indexed = 0
         self._prepare(found["TEST_POSTGRES_URL"])
 
     def _prepare(self, postgres: str) -> None:
@@ -141,7 +135,7 @@ class Probe:
         consumer.close()
 
     def _take(self, database: psycopg.Connection[Any], bodies: list[bytes]) -> None:
-        contacts = [self._decoder.decode(body) for body in bodies]
+        contacts = [self.decoder.decode(body) for body in bodies]
         keys = [one.external_id for one in contacts]
         with database.transaction():
             database.execute(_RAW, (keys, bodies))
@@ -164,42 +158,10 @@ class Probe:
         """Hands what waits to Kafka, a hundred at a time, and answers once it is safe."""
         producer = self.producer()
         while True:
-            group = [self._waiting.get()]
-            while len(group) < 100:
-                try:
-                    group.append(self._waiting.get_nowait())
-                except queue.Empty:
-                    break
-            for sent in [producer.send(self.topic, body) for body, _ in group]:
+            group = self.group()
+            for sent in [producer.send(self.topic, one.body) for one in group]:
                 sent.get(30)
-            assert self._loop is not None
-            self._loop.call_soon_threadsafe(self._resolve, [future for _, future in group])
-
-    @staticmethod
-    def _resolve(futures: list[asyncio.Future[None]]) -> None:
-        for future in futures:
-            if not future.done():
-                future.set_result(None)
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """ASGI."""
-        if scope["type"] != "http":
-            return
-        self._loop = asyncio.get_running_loop()
-        if scope["method"] == "GET":
-            await _answer(send, 200, str(self.indexed).encode())
-            return
-        body = b""
-        while True:
-            message = await receive()
-            body += message.get("body", b"")
-            if not message.get("more_body"):
-                break
-        self._decoder.decode(body)
-        future: asyncio.Future[None] = self._loop.create_future()
-        self._waiting.put((body, future))
-        await future
-        await _answer(send, 202, b'{"id":"x"}')
+            self.answer(group)
 
 
 def main(name: str, port: int, count: int) -> None:
@@ -208,7 +170,7 @@ def main(name: str, port: int, count: int) -> None:
     if port:
         threading.Thread(target=probe.consume, args=(sys.maxsize,), daemon=True).start()
         threading.Thread(target=probe.publish, daemon=True).start()
-        uvicorn.run(probe, host="127.0.0.1", port=port, log_level="error", access_log=False, lifespan="off")
+        probe.serve(port)
         return
     from benchmarks.texts import contact
 

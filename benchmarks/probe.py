@@ -5,43 +5,26 @@ No accounts, no tokens, no events, no tickets' rules: what is left is the price 
 
 from __future__ import annotations
 
-import asyncio
 import queue
 import sqlite3
 import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import tantivy
-import uvicorn
+
+from benchmarks.edge import Contact, Edge
 
 
-class _From(msgspec.Struct):
-    email: str
-    name: str
-
-
-class _Contact(msgspec.Struct):
-    external_id: str
-    sender: _From = msgspec.field(name="from")
-    subject: str
-    text: str
-
-
-class Probe:
+class Probe(Edge):
     """Takes contacts, keeps them, indexes them."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._decoder = msgspec.json.Decoder(_Contact)
-        self._waiting: queue.SimpleQueue[tuple[_Contact, bytes, asyncio.Future[None]]] = queue.SimpleQueue()
-        self._to_index: queue.SimpleQueue[_Contact] = queue.SimpleQueue()
-        self.indexed = 0
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._to_index: queue.SimpleQueue[Contact] = queue.SimpleQueue()
         threading.Thread(target=self._write, daemon=True).start()
         threading.Thread(target=self._index, daemon=True).start()
 
@@ -55,12 +38,7 @@ class Probe:
             "CREATE TABLE interaction(id INTEGER PRIMARY KEY, key TEXT UNIQUE, ticket TEXT, author TEXT, text TEXT);"
         )
         while True:
-            group = [self._waiting.get()]
-            while len(group) < 100:
-                try:
-                    group.append(self._waiting.get_nowait())
-                except queue.Empty:
-                    break
+            group = self.group()
             db.execute("BEGIN IMMEDIATE")
             db.executemany(
                 "INSERT OR IGNORE INTO raw(key, body) VALUES(?, ?)", [(c.external_id, raw) for c, raw, _ in group]
@@ -76,14 +54,7 @@ class Probe:
             db.execute("COMMIT")
             for one, _, _ in group:
                 self._to_index.put(one)
-            assert self._loop is not None
-            self._loop.call_soon_threadsafe(self._resolve, [future for _, _, future in group])
-
-    @staticmethod
-    def _resolve(futures: list[asyncio.Future[None]]) -> None:
-        for future in futures:
-            if not future.done():
-                future.set_result(None)
+            self.answer(group)
 
     def _index(self) -> None:
         builder = tantivy.SchemaBuilder()
@@ -105,39 +76,6 @@ class Probe:
                 writer.commit()
                 self.indexed, committed_at = added, time.monotonic()
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """ASGI."""
-        if scope["type"] != "http":
-            return
-        self._loop = asyncio.get_running_loop()
-        if scope["method"] == "GET":
-            await _answer(send, 200, str(self.indexed).encode())
-            return
-        body = b""
-        while True:
-            message = await receive()
-            body += message.get("body", b"")
-            if not message.get("more_body"):
-                break
-        future: asyncio.Future[None] = self._loop.create_future()
-        self._waiting.put((self._decoder.decode(body), body, future))
-        await future
-        await _answer(send, 202, b'{"id":"x"}')
-
-
-async def _answer(send: Any, status: int, body: bytes) -> None:
-    await send(
-        {"type": "http.response.start", "status": status, "headers": [(b"content-length", str(len(body)).encode())]}
-    )
-    await send({"type": "http.response.body", "body": body})
-
 
 if __name__ == "__main__":
-    uvicorn.run(
-        Probe(Path(sys.argv[1])),
-        host="127.0.0.1",
-        port=int(sys.argv[2]),
-        log_level="error",
-        access_log=False,
-        lifespan="off",
-    )
+    Probe(Path(sys.argv[1])).serve(int(sys.argv[2]))
