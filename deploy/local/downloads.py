@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from deploy.local.process import Missing, is_root, run, say
 
+_TRIES = 3
 _JVMS = (Path("/usr/lib/jvm"), Path("/Library/Java/JavaVirtualMachines"), Path("/opt/java"))
 
 
@@ -42,14 +44,33 @@ def maven() -> str:
     return found
 
 
-def check(file: Path, sha256: str) -> None:
-    """Raises `Missing` unless the file has this hash, and removes it, so that the next try fetches it anew."""
-    with file.open("rb") as opened:
-        found = hashlib.file_digest(opened, "sha256").hexdigest()
-    if found != sha256:
-        file.unlink()
+def fetch(command: Sequence[str | Path], what: str, environment: Mapping[str, str] | None = None) -> None:
+    """Runs a registry's client; one that stumbles is asked again, three times in all. Raises `Missing`."""
+    for left in reversed(range(_TRIES)):
+        try:
+            run(command, what, environment=environment)
+        except Missing as error:
+            if not left:
+                raise
+            say(f"  {what}: once more, as {error}")
+        else:
+            break
+
+
+def check(folder: Path, pattern: str, sha256: str) -> None:
+    """Raises `Missing` unless the files of a folder have this hash together, and removes them.
+
+    It is that of their names and hashes in order, as the registry's own checksums are not always there to be asked.
+    """
+    together = hashlib.sha256()
+    for file in sorted(folder.glob(pattern)):
+        with file.open("rb") as opened:
+            together.update(file.name.encode() + b"\0" + hashlib.file_digest(opened, "sha256").digest())
+    if together.hexdigest() != sha256:
+        shutil.rmtree(folder)
         raise Missing(
-            f"{file.name} has the SHA-256 {found}, not {sha256}: removed. Try again; if it stays so, ask why."
+            f"What was fetched into {folder} has the SHA-256 {together.hexdigest()}, not {sha256}: removed."
+            " Try again; if it stays so, ask why."
         )
 
 
@@ -60,10 +81,10 @@ def go_install(module: str, version: str, name: str) -> Path:
     if not target.exists() and go is None:
         raise Missing(f"Go is missing; it builds {name}. Install Go 1.24 or newer.")
     if once(target, f"building {name} {version} with Go, some minutes"):
-        run(
+        fetch(
             [str(go), "install", f"{module}@{version}"],
             f"building {name}",
-            environment={"GOBIN": str(partial(target)), "GOFLAGS": "-buildvcs=false"},
+            {"GOBIN": str(partial(target)), "GOFLAGS": "-buildvcs=false"},
         )
         partial(target).rename(target)
     return target / name

@@ -23,7 +23,7 @@ VARIABLE = "TEST_ELASTICSEARCH_URL"
 STOP = signal.SIGTERM
 _VERSION = "9.1.5"
 _ARTIFACT = f"org.elasticsearch.distribution.integ-test-zip:elasticsearch:{_VERSION}:zip"
-_SHA256 = "44d43090e4e17147500ed1601c1f5688ba9a4806c8111e2367f2953235335dd9"
+_SHA256 = "310788c03afd7640201f2c2a06f4818785966dc0a2efe46b8f9dc0ab0b6b3032"
 _JAVA = 21
 _PLUGIN = Path(__file__).parent / "elasticsearch-analysis"
 # One node that answers loopback alone. Disks of developers are full: the watermarks would stop the tests.
@@ -60,8 +60,8 @@ def _archive() -> Path:
         mvn = downloads.maven()
         downloads.once(target, f"fetching Elasticsearch {_VERSION}, 94 MB")
         copy = [f"-Dartifact={_ARTIFACT}", f"-DoutputDirectory={downloads.partial(target)}", "-Dtransitive=false"]
-        process.run([mvn, "-q", "--strict-checksums", "dependency:copy", *copy], "fetching Elasticsearch")
-        downloads.check(downloads.partial(target) / f"elasticsearch-{_VERSION}.zip", _SHA256)
+        downloads.fetch([mvn, "-q", "dependency:copy", *copy], "fetching Elasticsearch")
+        downloads.check(downloads.partial(target), "*.zip", _SHA256)
         downloads.partial(target).rename(target)
     return target / f"elasticsearch-{_VERSION}.zip"
 

@@ -16,6 +16,7 @@ NAME = "kafka"
 VARIABLE = "TEST_KAFKA_URL"
 STOP = signal.SIGTERM
 _VERSION, _LOG4J = "4.1.0", "2.25.0"
+_SHA256 = "de82a12fb4591951ade2e5398e3bf572c0be5200f25c90734b2765d3467c2501"  # of all jars together
 _JAVA = 17
 _POM = f"""<project><modelVersion>4.0.0</modelVersion><groupId>ascolto</groupId><artifactId>kafka</artifactId><version>1</version>
 <dependencies>
@@ -55,7 +56,8 @@ def fetch() -> Path:
         pom = downloads.partial(target) / "pom.xml"
         pom.write_text(_POM)
         copy = ["dependency:copy-dependencies", f"-DoutputDirectory={pom.parent}"]
-        process.run([mvn, "-q", "--strict-checksums", "-f", pom, *copy], "fetching Kafka")
+        downloads.fetch([mvn, "-q", "-f", pom, *copy], "fetching Kafka")
+        downloads.check(pom.parent, "*.jar", _SHA256)
         pom.parent.rename(target)
     return target
 

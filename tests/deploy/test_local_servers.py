@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -113,3 +114,26 @@ def test_servers_that_lack_something_are_named_together_and_the_gateway_is_skipp
     assert "!! s3 is SKIPPED: something is missing" in capsys.readouterr().out
     with pytest.raises(Missing, match="s3"):
         servers.up(["s3"])  # who asks for it by name is not told less
+
+
+def test_a_registry_that_stumbles_is_asked_again(tmp_path: Path) -> None:
+    once = tmp_path / "asked"
+    downloads.fetch(["sh", "-c", f"test -e {once} || {{ touch {once}; exit 1; }}"], "fetching")
+
+    with pytest.raises(Missing, match="fetching failed with status 3"):
+        downloads.fetch(["sh", "-c", f"echo x >> {tmp_path}/tries; exit 3"], "fetching")
+    assert (tmp_path / "tries").read_text().count("x") == 3
+
+
+def test_what_was_fetched_and_is_not_what_was_pinned_is_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "fetched"
+    folder.mkdir()
+    (folder / "a.jar").write_bytes(b"one")
+    (folder / "pom.xml").write_bytes(b"not of it")
+    pinned = hashlib.sha256(b"a.jar\0" + hashlib.sha256(b"one").digest()).hexdigest()
+
+    downloads.check(folder, "*.jar", pinned)
+    (folder / "a.jar").write_bytes(b"other")
+    with pytest.raises(Missing, match=r"Try again"):
+        downloads.check(folder, "*.jar", pinned)
+    assert not folder.exists()
