@@ -72,15 +72,6 @@ def test_who_is_interrupted_while_it_starts_leaves_nothing_behind(tmp_path: Path
     assert started.process.wait(5) == -9
 
 
-def test_a_download_of_another_content_is_refused_and_removed(tmp_path: Path) -> None:
-    (tmp_path / "server.zip").write_bytes(b"not what was pinned")
-
-    with pytest.raises(Missing, match=r"server\.zip has the SHA-256"):
-        downloads.check(tmp_path / "server.zip", "0" * 64)
-
-    assert not (tmp_path / "server.zip").exists()
-
-
 def test_what_is_missing_is_said_with_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(downloads, "cache", lambda: tmp_path / "cache")
