@@ -1,4 +1,4 @@
-"""The distributed system beside the barest program on the same servers: P1, P3, P5, P7, P9 and P14.
+"""The distributed system beside the barest program on the same servers: P1, P3, P5, P7, P9, P12 and P14.
 
 `BENCH_SECONDS` is how long each load lasts (20); a run of all takes about a quarter of an hour on two free cores.
 """
@@ -23,6 +23,7 @@ import psycopg
 from benchmarks.cluster import Installation, forget, installation, urls
 from benchmarks.cluster_probe import Bulk
 from benchmarks.intake import _watch_freshness
+from benchmarks.live import Running, beside_bulk
 from benchmarks.load import drive
 from benchmarks.product import ROOT, _end, free_port, get, wait_ready
 from benchmarks.report import Row
@@ -70,6 +71,7 @@ def measure() -> Iterator[Row]:
         yield from _latency(run)
         yield _messages_a_call(run)
         yield _reindex(run)
+        yield from beside_bulk(Running(run.hooks, run.url, run.token, run.account, partial(_build_anew, run)))
         costs[1] = yield from _cost(run, 1)
     for instances in (2, 4):
         with installation(instances) as run:
@@ -160,10 +162,7 @@ def _reindex(run: Installation) -> Row:
     ours, theirs = [], []
     newest = "SELECT documents, built_us - started_us FROM generations WHERE built_us > 0 ORDER BY id DESC LIMIT 1"
     for _ in range(RUNS):
-        again = [sys.executable, "-m", "services", "reindex"]
-        subprocess.run(
-            again, env=run.cluster.environment, cwd=ROOT, check=True, capture_output=True, timeout=_REINDEX_S
-        )
+        _build_anew(run)
         with psycopg.connect(run.of_database("search")) as database:
             row = database.execute(newest).fetchone()
         assert row is not None
@@ -173,6 +172,11 @@ def _reindex(run: Installation) -> Row:
     value = statistics.median(mine / bare for mine, bare in zip(ours, theirs, strict=True))
     what = f"reindex of {documents} documents/s ÷ bare bulk loop"
     return Row("P7", what, value, 0.5, statistics.median(ours), statistics.median(theirs), "documents/s")
+
+
+def _build_anew(run: Installation) -> None:
+    again = [sys.executable, "-m", "services", "reindex"]
+    subprocess.run(again, env=run.cluster.environment, cwd=ROOT, check=True, capture_output=True, timeout=_REINDEX_S)
 
 
 def _bare_bulk(run: Installation) -> float:
