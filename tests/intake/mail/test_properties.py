@@ -1,9 +1,10 @@
 """What holds for every mail: parsing raises one error only, nothing of a text is lost, nothing fetches, keys ignore hops."""
 
 import random
+from html.parser import HTMLParser
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from services.intake.mail import addresses, charsets, headers, html, keys, quotes, subject
@@ -46,7 +47,20 @@ def test_any_bytes_give_a_mail_or_the_one_error(raw):
     outcome(raw)
 
 
+class Fetched(HTMLParser):
+    """The addresses a browser would ask for by itself; what merely reads like a tag is text."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.found = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.found += [value for name, value in attrs if name == "src" and (value or "").startswith("http")]
+
+
 @given(st.sampled_from(MAILS), st.integers(0, 2**32))
+@example(next(one for one in MAILS if b"html-hostile" in one), 13785847)  # leaves the text of a tag, escaped
 @settings(max_examples=300)
 def test_a_damaged_mail_gives_a_mail_or_the_one_error(raw, seed):
     dice = random.Random(seed)
@@ -69,7 +83,7 @@ def test_a_damaged_mail_gives_a_mail_or_the_one_error(raw, seed):
 
     if isinstance(found, ParsedMail):
         assert "\x00" not in found.text
-        assert ' src="http' not in found.html
+        assert Fetched(found.html).found == []
 
 
 @given(st.binary(max_size=3_000))
