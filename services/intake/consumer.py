@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from services.intake import wire
 from services.intake.domain.delivery import Delivery
-from services.intake.usecases.deliver import request_deliveries
+from services.intake.usecases.deliver import LONGEST_UNDO_US, request_deliveries
 from services.kit import topics
 from services.kit.app import Consumption
 from services.kit.bus import Record
@@ -47,7 +47,7 @@ def _delivery(record: Record, now_us: int, letters: Collection[str]) -> Delivery
         channel=request.channel,
         conversation=request.conversation,
         lane=f"{request.account_id}|{conversation or request.ticket_id}",
-        due_us=int(request.not_before.ToMicroseconds()) if request.HasField("not_before") else 0,
+        due_us=min(request.not_before.ToMicroseconds(), now_us + LONGEST_UNDO_US),  # the asker's clock may be ahead
         requested_us=int(request.requested_at.ToMicroseconds()) if request.HasField("requested_at") else now_us,
         recipient=first.strip().lower(),
         automatic=request.automatic,

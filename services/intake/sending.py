@@ -25,7 +25,7 @@ from services.intake.usecases.deliver import Outcome
 from services.intake.usecases.directory import Directory
 from services.kit import crash, log, topics
 from services.kit.blobs import Blobs
-from services.kit.clock import Clock
+from services.kit.clock import Clock, SetBack
 from services.kit.errors import AscoltoError, Conflict, NotFound
 from services.kit.leases import Lease, Leases
 from services.kit.trace import Tracer
@@ -79,6 +79,7 @@ class Sender:
         self._directory, self._lease, self._outcomes, self._tracer = directory, lease, outcomes, tracer
         self._random = random.Random()  # noqa: S311 (spreads retries; guards nothing)
         self._noted: dict[str, float] = {}
+        self._set_back = SetBack(clock)
 
     @property
     def _now_us(self) -> int:
@@ -98,6 +99,8 @@ class Sender:
         if not epoch:
             return False
         now_us = self._now_us
+        if self._set_back.seen():
+            self._hasten(now_us)
         with self._database.read() as reader:
             orphaned = bool(store.orphans(reader, epoch, now_us))
             due = bool(store.claimable(reader, now_us, 1))
@@ -111,6 +114,11 @@ class Sender:
             crash.point("intake.send.claimed")
             self._traced(claimed)
         return True
+
+    def _hasten(self, now_us: int) -> None:
+        latest_us = now_us + deliver.LONGEST_UNDO_US
+        hastened = self._database.write(lambda uow: store.hasten(uow, latest_us))
+        _events.warning("clock.set_back", deliveries=hastened)
 
     def _idle_s(self) -> float:
         with self._database.read() as reader:

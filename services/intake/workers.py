@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import cast
 
 from services.intake.domain.channel import Account
@@ -15,7 +16,7 @@ from services.intake.usecases.accept import Acceptor
 from services.intake.usecases.directory import Directory
 from services.intake.usecases.replay import Replayer
 from services.kit import log
-from services.kit.clock import Clock
+from services.kit.clock import Clock, SetBack
 from services.kit.leases import Lease, Leases
 from services.kit.uow import Database, Lane, Uow
 
@@ -40,12 +41,14 @@ class PendingParser:
 
     def run(self, stop: threading.Event) -> None:
         """Works until `stop`."""
-        noted = float("-inf")
+        noted, set_back = float("-inf"), SetBack(self._clock)
         while not stop.is_set():
             if self._clock.monotonic() - noted >= _NOTE_EACH_S:
                 noted = self._clock.monotonic()
                 self.note_received()
             now_us = int(self._clock.now().timestamp() * 1_000_000)
+            if set_back.seen():
+                self._database.write(partial(inbound_store.hasten, latest_us=now_us))
             with self._database.read() as reader:
                 due_us = inbound_store.next_pending_us(reader)
             if (

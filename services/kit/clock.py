@@ -6,6 +6,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+_SLIPS_S = 2.0  # less is how a clock is kept right all day
+
 
 class Clock(Protocol):
     """Wall time for people and records; monotonic seconds for durations."""
@@ -31,6 +33,22 @@ class SystemClock:
         return time.monotonic()
 
 
+class SetBack:
+    """Notices that the clock was set back: what was put off while it was ahead would wait for an hour that is far."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._ahead_s = self._look()
+
+    def _look(self) -> float:
+        return self._clock.now().timestamp() - self._clock.monotonic()
+
+    def seen(self) -> bool:
+        """Whether it was, by more than a few seconds, since this was asked last."""
+        before, self._ahead_s = self._ahead_s, self._look()
+        return self._ahead_s < before - _SLIPS_S
+
+
 class ManualClock:
     """A clock that stands still until `advance`: for tests."""
 
@@ -51,3 +69,7 @@ class ManualClock:
         step = timedelta(**by)
         self._now += step
         self._monotonic += step.total_seconds()
+
+    def set(self, **by: float) -> None:
+        """Sets the hour alone on, or back, by a `timedelta`'s arguments, as somebody who corrects a clock does."""
+        self._now += timedelta(**by)

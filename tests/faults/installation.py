@@ -114,28 +114,40 @@ class Installation:
 
     def drain(self, deadline_s: float = 60.0) -> None:
         """Returns when nothing is on its way any more: every group at the end, every delivery settled, all indexed."""
-        wait_until(self._drained, deadline_s)
+        left = ""
 
-    def _drained(self) -> bool:
-        """Quiet, and nothing was emitted while we looked: what one service is done with may be another's work."""
-        before = self._emitted()
-        return self._quiet() and self._emitted() == before
+        def drained() -> bool:
+            """Quiet, and nothing was emitted while we looked: what one service is done with may be another's work."""
+            nonlocal left
+            before = self._emitted()
+            left = self._left()
+            return not left and self._emitted() == before
+
+        try:
+            wait_until(drained, deadline_s)
+        except AssertionError:
+            raise AssertionError(f"not drained within {deadline_s} s: {left or 'events go on'}") from None
 
     def _emitted(self) -> list[int]:
         return [self.store.emitted(service) for service in SERVICES]
 
-    def _quiet(self) -> bool:
-        if self.store.unpublished() or self.store.rows("intake", UNSETTLED):
-            return False
+    def _left(self) -> str:
+        """What still waits, or nothing."""
+        if unpublished := self.store.unpublished():
+            return f"{unpublished} are in no log"
+        if unsettled := self.store.rows("intake", UNSETTLED):
+            return f"{len(unsettled)} deliveries, such as {unsettled[0]}"
         if not self.store.rows("search", "SELECT id FROM generations WHERE state = 'live'"):
-            return False  # the first index is still being built
+            return "the first index is still being built"
         health = self.api.call("GET", "/operations/health")
         for one in health["services"]:
-            if any(lag["position"] < lag["end"] for lag in one["lags"]):
-                return False
-            if any(stage["waiting"] for stage in one["stages"] if stage["name"] != "sending"):
-                return False
-        return not self.store.rows("intake", UNSETTLED)
+            if behind := [lag for lag in one["lags"] if lag["position"] < lag["end"]]:
+                return f"behind: {behind[0]}"
+            if stages := [stage for stage in one["stages"] if stage["waiting"] and stage["name"] != "sending"]:
+                return f"waiting: {stages[0]}"
+        if unsettled := self.store.rows("intake", UNSETTLED):
+            return f"{len(unsettled)} deliveries, such as {unsettled[0]}"
+        return ""
 
 
 def prepare(folder: Path, **more: str) -> Prepared:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 
 import pytest
 
@@ -49,6 +50,26 @@ def test_undo_while_it_waits_and_before_it_came(world: World) -> None:
     assert waited == early == (True, State.CANCELLED)
     assert channel.sent == []
     assert world.delivery("int_2").state is State.CANCELLED
+
+
+def test_what_was_asked_for_while_the_clock_was_ahead_leaves_once_it_is_set_right(world: World) -> None:
+    channel = fake(world, "api", good)
+    world.clock.set(days=1)
+    late = reply(world)
+    late.not_before.FromDatetime(world.clock.now() + timedelta(seconds=10))
+    world.ask(late)
+    world.send_all()
+    assert channel.sent == []
+
+    world.clock.set(days=-1)
+    ahead = reply(world, "int_2")  # asked by a service whose clock is still ahead
+    ahead.not_before.FromDatetime(world.clock.now() + timedelta(hours=1))
+    world.ask(ahead)
+    world.send_all()
+    world.clock.advance(seconds=31)
+    world.send_all()
+
+    assert [world.delivery(one).state for one in ("int_1", "int_2")] == [State.SENT, State.SENT]
 
 
 def test_cut_before_it_was_accepted_is_tried_again_and_the_second_reply_waits(world: World) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +94,19 @@ def test_a_changed_number_of_partitions_and_a_missing_topic_are_faults(url: str)
 
     assert any(fault.startswith(f"The topic {cluster.name(topics.CONTACTS)} has 2 partitions") for fault in found)
     assert any(fault.startswith(f"The topic {cluster.name(topics.ALERTS)} is not there") for fault in found)
+
+
+def test_a_clock_that_is_ahead_does_not_stop_the_outbox(url: str, tmp_path: Path) -> None:
+    """Kafka 4 by itself refuses what is dated more than an hour ahead."""
+    database = make_kit_database(tmp_path, "intake", clock=ManualClock(datetime.now(UTC) + timedelta(days=1)))
+    publish(database, ["ahead"])
+    relay = kafka_world.make_relay(url, database)
+
+    relayed(relay)
+
+    assert relay.waiting() == 0
+    relay.close()
+    database.close()
 
 
 def test_a_retention_past_the_hour_of_erasure_is_refused() -> None:

@@ -28,6 +28,7 @@ _PENDING = _RAWS.sql(
     "SELECT $COLUMNS FROM inbound_raw WHERE state = 'pending' AND due_us <= :now_us ORDER BY due_us LIMIT :limit"
 )
 _NEXT_PENDING = Sql("SELECT MIN(due_us) FROM inbound_raw WHERE state = 'pending'")
+_HASTEN = Sql("UPDATE inbound_raw SET due_us = :latest_us WHERE state = 'pending' AND due_us > :latest_us")
 _SETTLE = Sql("UPDATE inbound_raw SET state = :state, attempts = attempts + 1 WHERE id = :id AND state = :before")
 _POSTPONE = Sql("UPDATE inbound_raw SET due_us = :due_us, attempts = attempts + 1 WHERE id = :id AND state = 'pending'")
 _PARK = Sql(
@@ -126,6 +127,11 @@ def next_pending_us(reader: Reader) -> int:
     """When the next pending one is due; 0 when none is."""
     row = reader.row(_NEXT_PENDING)
     return int(row[0] or 0) if row else 0
+
+
+def hasten(uow: Uow, latest_us: int) -> int:
+    """Lets no pending one wait longer than until `latest_us`; returns how many would have."""
+    return uow.execute(_HASTEN, {"latest_us": latest_us})
 
 
 def settle(uow: Uow, raw_id: str, *, before: str, state: str) -> bool:

@@ -15,6 +15,7 @@ from services.kit.uow import Uow
 CLAIM_S = 120.0  # a send is bounded to 60 s; what takes longer hangs
 AUTOMATIC_A_DAY = 5  # to one address of one brand: beyond it two machines are answering each other
 _DAY_US = 86_400_000_000
+LONGEST_UNDO_US = 30_000_000  # how long tickets may let a person change their mind
 
 
 def request_deliveries(uow: Uow, wanted: Sequence[Delivery], *, now_us: int) -> None:

@@ -22,6 +22,8 @@ PARTITIONS = 24
 _REPLICAS, _IN_SYNC = 3, 2
 _LONGEST = timedelta(days=28)  # an erasure reaches the log by expiry, within so long
 _SEGMENT = timedelta(days=1)  # a segment goes whole, when its youngest record may
+# Kafka 4 refuses what is dated an hour ahead: a machine whose clock is wrong would stop its outbox until that hour came.
+_NO_LIMIT = 2**63 - 1
 _MESSAGE_BYTES = 4 * MAX_EVENT_BYTES  # so that no event is refused, however its headers grow
 
 
@@ -51,6 +53,7 @@ def create_topics(cluster: Cluster, *, retention: timedelta, partitions: int = P
                 "unclean.leader.election.enable": "false",
                 "max.message.bytes": str(_MESSAGE_BYTES),
                 "message.timestamp.type": "CreateTime",  # `follow` begins by the hour of the event
+                "message.timestamp.after.max.ms": str(_NO_LIMIT),
             }
             wanted = {
                 name: {"num_partitions": count, "replication_factor": replicas, "configs": configs}
@@ -132,6 +135,7 @@ def _faults_of(name: str, partitions: list[Any], configs: Mapping[str, Any], cou
         ("min.insync.replicas", "must be 2", lambda value: int(value) >= min(_IN_SYNC, replicas)),
         ("unclean.leader.election.enable", "must be false", lambda value: value == "false"),
         ("max.message.bytes", f"must be {_MESSAGE_BYTES} at least", lambda value: int(value) >= _MESSAGE_BYTES),
+        ("message.timestamp.after.max.ms", f"must be {_NO_LIMIT}", lambda value: int(value) >= _NO_LIMIT),
         ("retention.ms", "must be 27 days at most", lambda value: 0 < int(value) <= (_LONGEST - _SEGMENT).total_seconds() * 1000),
     ):  # fmt: skip
         value = configs[key]["value"]

@@ -108,6 +108,7 @@ _DUE = NOTICES.query("WHERE state IN ('waiting', 'sending') AND due_us <= :now_u
 _CLAIM = Sql(
     "UPDATE notices SET state = 'sending', attempts = attempts + 1, due_us = :until_us WHERE id = :id AND due_us <= :now_us AND state IN ('waiting', 'sending')"
 )
+_HASTEN = Sql("UPDATE notices SET due_us = :latest_us WHERE state IN ('waiting', 'sending') AND due_us > :latest_us")
 _TOLD = Sql("UPDATE notices SET state = :state, error = :error, due_us = :due_us WHERE id = :id")
 _HEARD = Sql(
     "UPDATE notifiers SET last_error = :error,"
@@ -237,6 +238,11 @@ def list_due(reader: Reader, now_us: int, limit: int = 20) -> list[Notice]:
 def claim_notice(uow: Uow, notice_id: str, *, now_us: int, until_us: int) -> bool:
     """Takes a notice for sending; false when another has it."""
     return uow.execute(_CLAIM, {"id": notice_id, "now_us": now_us, "until_us": until_us}) == 1
+
+
+def hasten_notices(uow: Uow, latest_us: int) -> int:
+    """Lets none wait longer than until `latest_us`; returns how many would have."""
+    return uow.execute(_HASTEN, {"latest_us": latest_us})
 
 
 def told(uow: Uow, notice: Notice, *, state: str, error: str, due_us: int, now_us: int) -> None:
