@@ -50,8 +50,8 @@ def test_an_answer_lost_after_the_log_or_a_database_applied_it_doubles_nothing(
 def test_with_the_log_away_contacts_are_taken_in_and_then_drain_ten_times_as_fast(
     tmp_path: Path, on_servers: Template, seed: int
 ) -> None:
-    with scene(tmp_path / "one", on_servers, seed, 600) as now:
-        now.feed(100)
+    with scene(tmp_path / "one", on_servers, seed, 800) as now:
+        now.feed(300)  # until what is kept from one contact to the next is there
         now.settled()
         before = rss_mib(now)
         now.one.kafka.cut(away=True)
