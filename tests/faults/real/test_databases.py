@@ -91,8 +91,8 @@ def _post(now: Scene, body: bytes) -> tuple[int, str, float]:
 def test_a_consumer_that_stands_still_costs_no_memory_and_loses_nothing(
     tmp_path: Path, on_servers: Template, seed: int
 ) -> None:
-    with scene(tmp_path / "one", on_servers, seed, 600) as now:
-        now.feed(100)
+    with scene(tmp_path / "one", on_servers, seed, 800) as now:
+        now.feed(300)  # until what is kept from one contact to the next is there
         now.settled()
         before, held, go_on = rss_mib(now), threading.Event(), threading.Event()
         thread = threading.Thread(target=_hold, args=(now, held, go_on), daemon=True)
