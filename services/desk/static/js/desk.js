@@ -5,7 +5,7 @@ import { live } from "./live.js";
 import { panes } from "./panes.js";
 import { suggest } from "./suggest.js";
 import { bell } from "./bell.js";
-import { $, $$, get, morph, on, parse, q, say, visible, wide } from "./tools.js";
+import { $, $$, on, page, parse, q, renew, say, visible, wide } from "./tools.js";
 
 const root = document.documentElement;
 root.classList.add("scripted");
@@ -57,12 +57,12 @@ async function load(url, pane) {
   busyBar(-1);
   if (!answer || mine.signal.aborted) return;
   if (answer.redirected || !answer.ok) return location.assign(url);
-  const page = parse(await answer.text());
-  const made = page.getElementById("ticket");
+  const found = parse(await answer.text());
+  const made = found.getElementById("ticket");
   if (!made || mine.signal.aborted) return;
   pane.replaceWith(document.adoptNode(made));
   htmx.process(made);
-  document.title = page.title;
+  document.title = found.title;
   document.dispatchEvent(new Event("htmx:after:swap"));
 }
 
@@ -139,16 +139,9 @@ keys();
 composer();
 live();
 
-async function refresh() {
-  const answer = await get(location.href, { "HX-Request": "true" });
-  if (!answer) return;
-  const made = parse(await answer.text()).getElementById("page");
-  if (made) morph($("page"), made.outerHTML);
-}
-
 const every = q("[data-every]");
 if (every) {
-  setInterval(() => {
-    if (!document.hidden && !q("details[open], dialog[open]") && !getSelection().toString()) refresh();
+  setInterval(async () => {
+    if (!document.hidden && !q("details[open], dialog[open]") && !getSelection().toString()) renew("page", await page(location.href));
   }, every.dataset.every * 1000);
 }
