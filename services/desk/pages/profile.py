@@ -158,7 +158,7 @@ def _choices(tongue: Tongue, me: SignedIn) -> dict[str, Any]:
     zones = _ZONES if likes.time_zone in _ZONES else (likes.time_zone, *_ZONES)
     undos = [(-1, word("as the channel does")), *((n, word("%(n)s s", n=n)) for n in (0, 3, 5, 8, 15, 30))]
     scopes = {
-        "mine": word("A customer writes in a ticket of mine"),
+        "mine": word("A customer writes in a ticket of mine, or a note names me"),
         "unassigned": word("A customer writes and nobody has the ticket"),
         "chats": word("A chat waits"),
         "alerts": word("An alert is raised"),

@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 
 from services.desk.domain.courtesy import hints
+from services.desk.domain.naming import begins, handle
 from services.desk.domain.writing import Draft
 from services.desk.i18n import Tongue
 from services.desk.pages import inbox, ticket_view
@@ -263,6 +264,16 @@ def routes(frame: Frame) -> APIRouter:
     def canned(me: Me, number: int, q: str = "") -> Response:
         found = desk.clients.tickets.get(me.person, number=number)
         return JSONResponse(answers(desk, me, found, q))
+
+    @router.get("/colleagues", dependencies=[needs("tickets:write")])
+    def colleagues(me: Me, number: int, q: str = "") -> Response:
+        ticket = desk.clients.tickets.get(me.person, number=number).ticket
+        fit = [
+            {"label": user.name, "text": f"@{handle(user)} "}
+            for user in desk.directory.readers(ticket.brand_id)
+            if user.id != me.user.id and begins(q, user)
+        ]
+        return JSONResponse(fit[:8])
 
     return router
 

@@ -44,7 +44,7 @@ def of_ticket(
     ticket, interactions = found.ticket, found.interactions
     return {
         "head": head(desk, me, tongue, ticket, interactions, back),
-        "pieces": thread.pieces(tongue, ticket, interactions, name=desk.directory.name, whole=whole),
+        "pieces": thread.pieces(tongue, ticket, interactions, people=desk.directory, whole=whole),
         "composer": composer(desk, me, tongue, ticket, interactions, typed) if me.person.may("tickets:write") else None,
         "context": context(tongue, found),
         "whole": whole,

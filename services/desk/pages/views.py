@@ -251,6 +251,7 @@ class Message:
     origin: str = ""  # address of a public post
     subject: str = ""
     fresh: bool = False  # not seen by this person yet
+    named: Sequence[str] = ()  # of a note: what names somebody who was told
 
 
 @dataclass(frozen=True, slots=True)

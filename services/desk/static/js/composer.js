@@ -73,7 +73,7 @@ function restore() {
   }
 }
 
-// What a sign at the start of a word offers: "/" the canned answers of a reply.
+// What a sign at the start of a word offers: "/" the canned answers of a reply, "@" the colleagues of a note.
 let signAt = 0;
 const offersOf = (area) => form(area).querySelector("[data-offers]");
 const offers = combobox((area) => offersOf(area).firstElementChild, insertOffer, (area, one) => {
