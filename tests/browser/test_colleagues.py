@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
+from services.desk.domain.people import IDLE, WARNED
+from services.kit.db.sql import Sql
 from tests.browser.chromium import SIZES, sign_in, watch
 from tests.desk.pages import world
 
@@ -48,3 +50,22 @@ def test_a_colleague_is_offered_by_at_in_a_note(page: Page, desk: tuple[str, Any
     assert area.input_value() == "Guarda @bruno "
     assert page.locator("#offers-note").is_hidden()
     area.fill("")
+
+
+def test_the_end_of_a_session_is_said_ahead_and_stay_puts_it_off(page: Page, desk: tuple[str, Any]) -> None:
+    age = Sql("UPDATE sessions SET seen_us = seen_us - :ago")
+    page.goto(f"{desk[0]}/inbox/mine")
+    page.locator("#live:not(.lost):not([hidden])").wait_for()
+    strip = page.locator("[data-ends=idle]")
+    assert strip.is_hidden()
+
+    desk[1].parts.database.write(lambda uow: uow.execute(age, {"ago": int((IDLE - WARNED).total_seconds() * 1e6)}))
+    strip.wait_for()
+    expect(page.locator("#polite")).to_contain_text("tra due minuti la sessione finisce")
+    assert page.locator("[data-ends=absolute]").is_hidden()
+    strip.locator("[data-stay]").press("Enter")
+
+    expect(strip).to_be_hidden()
+    user = desk[1].desk.people.find_by_email(world.EMAIL).id
+    seen = desk[1].desk.sessions.of_user(user)[0].seen_at
+    assert desk[1].desk.clock.now() - seen < WARNED

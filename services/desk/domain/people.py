@@ -12,6 +12,7 @@ from services.kit.errors import Invalid
 
 IDLE = timedelta(minutes=30)  # OWASP ASVS 5.0, V7: idle and absolute ends of a session
 ABSOLUTE = timedelta(hours=12)
+WARNED = timedelta(minutes=2)  # before either end; WCAG 2.2, 2.2.1 asks for 20 s at least
 LANGUAGES = ("it", "en", "xx")  # xx: the pseudo-locale of the tests
 THEMES = ("system", "light", "dark")
 DENSITIES = ("comfortable", "compact")
@@ -120,6 +121,12 @@ class Session:
     def over(self, now: datetime) -> bool:
         """Whether it has ended by itself."""
         return now - self.seen_at >= IDLE or now - self.begun_at >= ABSOLUTE
+
+    def ends(self, now: datetime) -> str:
+        """Why it ends within two minutes: `idle`, which an act puts off, or `absolute`; empty while it does not."""
+        if now - self.begun_at >= ABSOLUTE - WARNED:
+            return "absolute"
+        return "idle" if now - self.seen_at >= IDLE - WARNED else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,8 @@ _WAITING = "ascolto_login"
 _WAITING_S = 5 * 60
 CSRF_HEADER = "x-csrf-token"
 CSRF_FIELD = "csrf"
+BACKGROUND_HEADER = "x-background"  # of what a page fetches to keep itself fresh
+_BACKGROUND = ("/live", "/presence/")
 _SAFE = frozenset({"GET", "HEAD"})
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _MAX_FORM_BYTES = 2 * 1024 * 1024
@@ -111,8 +113,13 @@ class Needs:
             check_origin(request)
             await _check_csrf(request, me)
         sessions = desk_of(request).sessions
-        if sessions.touch_due(me):
+        if not _by_itself(request) and sessions.touch_due(me):
             await run_in_threadpool(sessions.touch, me)
+
+
+def _by_itself(request: Request) -> bool:
+    """Whether the page asks without its person: that does not put off the end of the session."""
+    return BACKGROUND_HEADER in request.headers or request.url.path.startswith(_BACKGROUND)
 
 
 def needs(permission: str, also: str = "") -> Any:

@@ -11,7 +11,7 @@ const version = (node) => +(node?.dataset.version ?? 0);
 const touched = (node) => !!node?.querySelector("details.drop[open]") || (!getSelection().isCollapsed && node?.contains(getSelection().anchorNode));
 
 export function take(event) {
-  if (event.state) return showState(event);
+  if (event.state) return showState(event), showEnd(event.ends);
   if (event.reload) state.all = true;
   ring(event);
   const kind = event.kind ?? "";
@@ -32,6 +32,15 @@ function showState({ state: now, since }) {
   if (box.textContent !== text) box.textContent = text, now !== "live" && say(text, now === "out");
   if (state.lost && now === "live") take({ reload: true });
   state.lost = now !== "live";
+}
+
+// The session is about to end: for want of an act, which Stay is, or in any case.
+function showEnd(ends) {
+  for (const line of $$("[data-ends]")) {
+    const hidden = line.dataset.ends !== ends;
+    if (line.hidden && !hidden) say(line.textContent.trim());
+    line.hidden = hidden;
+  }
 }
 
 async function flush() {
@@ -156,6 +165,7 @@ export function live() {
   on("visibilitychange", () => !document.hidden && flush());
   on("click", (event) => {
     if (event.target.closest("#fresh")) event.preventDefault(), enter();
+    if (event.target.closest("[data-stay]")) post("/profile/look", {}).then(() => showEnd(""), () => null);
     if (event.target.closest("#below")) $("scroll").scrollTo({ top: $("scroll").scrollHeight }), seen();
   });
   on("scroll", ({ target }) => target.id === "scroll" && unseen && atEnd(target) && seen(), true);

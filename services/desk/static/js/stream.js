@@ -42,6 +42,7 @@ async function read(reader, tell) {
       last = field("id") ?? last;
       if (name === "signed_out") over = true;
       else if (name === "reload") tell({ reload: true });
+      else if (name === "ends") tell((now = { ...now, ...JSON.parse(field("data")) }));
       else if (name === "change") tell(JSON.parse(field("data")));
     }
   }

@@ -33,8 +33,8 @@ export const get = async (url, headers) => {
   return answer?.ok && !answer.redirected ? answer : null;
 };
 export const parse = (html) => new DOMParser().parseFromString(html, "text/html");
-// A page of ours, or a piece of one; empty when it could not be had.
-export const page = async (url, headers) => parse((await (await get(url, { "HX-Request": "true", ...headers }))?.text()) ?? "");
+// A page of ours, or a piece of one, fetched by itself: nobody acted. Empty when it could not be had.
+export const page = async (url) => parse((await (await get(url, { "HX-Request": "true", "X-Background": "1" }))?.text()) ?? "");
 export const morph = (node, made) => htmx.swap({ text: made.outerHTML, target: node, swap: "outerMorph", sourceElement: node });
 export const renew = (id, made) => $(id) && made.getElementById(id) && morph($(id), made.getElementById(id));
 export const counted = (node, count) => (node.hidden = !count, node.textContent = count === 1 ? node.dataset.one : fill(node.dataset.many, count));
