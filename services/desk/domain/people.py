@@ -17,6 +17,7 @@ LANGUAGES = ("it", "en", "xx")  # xx: the pseudo-locale of the tests
 THEMES = ("system", "light", "dark")
 DENSITIES = ("comfortable", "compact")
 AFTER_SEND = ("stay", "next", "list")
+PRESENCES = ("available", "away", "break")  # what colleagues see beside the name
 CALLS = ("mine", "unassigned", "chats", "alerts")  # what may ring or show a notice on the screen
 PANES = {"list": (320, 440), "context": (300, 380)}  # px; narrower cuts rows, wider leaves no room; 0 shuts the context
 _NAME_LENGTH = 120
@@ -35,6 +36,7 @@ class Preferences:
     keys: Mapping[str, str] = field(default_factory=dict)
     undo_s: int = -1
     after_send: str = "stay"
+    presence: str = "available"
     sounds: tuple[str, ...] = ("mine", "chats")
     notices: tuple[str, ...] = ("mine", "chats")
     panes: Mapping[str, int] = field(default_factory=dict)  # width by pane, where it was moved
@@ -59,6 +61,7 @@ class Preferences:
             ("theme", THEMES),
             ("density", DENSITIES),
             ("after_send", AFTER_SEND),
+            ("presence", PRESENCES),
         ):
             if getattr(self, name) not in allowed:
                 raise Invalid(f"{name} must be one of {', '.join(allowed)}.", field=name)

@@ -105,7 +105,9 @@ def routes(frame: Frame) -> APIRouter:
 
     @router.post("/profile/look", dependencies=[needs(SELF)])
     def look(request: Request, me: Me, form: Form) -> Response:
-        changes: dict[str, Any] = {name: text_of(form, name) for name in ("theme", "density") if text_of(form, name)}
+        changes: dict[str, Any] = {
+            name: text_of(form, name) for name in ("theme", "density", "presence") if text_of(form, name)
+        }
         widths = {name: int(text_of(form, name)) for name in PANES if text_of(form, name).isdecimal()}
         if widths:
             changes["panes"] = {**me.preferences.panes, **widths}

@@ -21,6 +21,7 @@ from services.desk.pages.canned import answers
 from services.desk.pages.frame import Frame, brand_of
 from services.desk.pages.prose import plain
 from services.desk.pages.ticket_view import Typed
+from services.desk.pages.words import colleague
 from services.desk.usecases.acts import Answer, Held
 from services.desk.usecases.sessions import SignedIn
 from services.desk.web.deps import Form, Me, needs
@@ -266,10 +267,11 @@ def routes(frame: Frame) -> APIRouter:
         return JSONResponse(answers(desk, me, found, q))
 
     @router.get("/colleagues", dependencies=[needs("tickets:write")])
-    def colleagues(me: Me, number: int, q: str = "") -> Response:
+    def colleagues(request: Request, me: Me, number: int, q: str = "") -> Response:
+        tongue = frame.tongue(request, me)
         ticket = desk.clients.tickets.get(me.person, number=number).ticket
         fit = [
-            {"label": user.name, "text": f"@{handle(user)} "}
+            {"label": colleague(tongue, user), "text": f"@{handle(user)} "}
             for user in desk.directory.readers(ticket.brand_id)
             if user.id != me.user.id and begins(q, user)
         ]

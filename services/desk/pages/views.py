@@ -30,6 +30,7 @@ class Viewer:
     language: str = "it"
     theme: str = "system"  # system, light, dark
     density: str = "comfortable"  # comfortable, compact
+    presence: str = "available"  # available, away, break
     shortcuts: bool = True
     keys: Mapping[str, str] = field(default_factory=dict)  # command to key, where remapped
     undo_s: int = -1  # below 0: the channel's own

@@ -134,33 +134,6 @@ def test_an_answer_that_missed_a_message_is_held_with_its_text(admin: Browser, r
     assert "k-held" not in rig.world.replies
 
 
-def test_a_note_that_names_somebody_is_offered_marked_and_told(admin: Browser, rig: fakes.Rig) -> None:
-    rig.password("bruno@example.com", "agent", name="Bruno Verdi")
-    anna = rig.desk.people.find_by_email("anna@example.com")
-    bruno = rig.desk.people.find_by_email("bruno@example.com")
-    rig.desk.people.set_preferences(anna, {"language": "en"})
-    rig.desk.directory.forget()
-    ticket = rig.world.tickets["tkt_one"]
-    said = rig.world.messages["tkt_one"]
-    note = ticket_events.Interaction(
-        id="int_named", ticket_id=ticket.id, direction=ticket_events.DIRECTION_INTERNAL, kind="note", author_kind="agent",
-        author_id=bruno.id, text="@anna, look; @annabella and @nobody too", mentioned=[anna.id],
-    )  # fmt: skip
-    said.append(note)
-    try:
-        page = admin.get("/tickets/101").text
-        notice = admin.get("/live/notice?kind=ticket_named&id=tkt_one").json()
-    finally:
-        said.remove(note)
-    offered = admin.get("/colleagues?number=101&q=ver").json()
-
-    assert "<mark>@anna</mark>, look; @annabella and @nobody too" in page
-    assert notice == [
-        {"title": "Bruno Verdi names you", "text": note.text, "href": f"/tickets/{ticket.number}#int_named"}
-    ]
-    assert offered == [{"label": "Bruno Verdi", "text": "@bruno "}]
-
-
 def test_a_gap_of_a_canned_answer_stops_the_answer(admin: Browser, rig: fakes.Rig) -> None:
     page = admin.get("/tickets/101").text
     typed = {"csrf": csrf_of(page), "text": "Dear {{customer.name}},", "key": "k-gap", "back": "/tickets/101"}
