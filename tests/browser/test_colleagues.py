@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Request, expect
 
 from services.desk.domain.people import IDLE, WARNED
+from services.desk.live.feed import Change
 from services.kit.db.sql import Sql
 from tests.browser.chromium import SIZES, sign_in, watch
+from tests.browser.test_desk_pages import until
 from tests.desk.pages import world
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
@@ -69,3 +71,56 @@ def test_the_end_of_a_session_is_said_ahead_and_stay_puts_it_off(page: Page, des
     user = desk[1].desk.people.find_by_email(world.EMAIL).id
     seen = desk[1].desk.sessions.of_user(user)[0].seen_at
     assert desk[1].desk.clock.now() - seen < WARNED
+
+
+def panes(page: Page) -> list[str]:
+    """The tickets whose pane is asked for, as they are; those ahead of time end in `next`."""
+    asked: list[str] = []
+
+    def note(request: Request) -> None:
+        if request.headers.get("hx-target") == "div#ticket":
+            asked.append(f"{request.url.rsplit('/', 1)[1]} {request.headers.get('x-background', '')}".strip())
+
+    page.on("request", note)
+    return asked
+
+
+def test_the_next_ticket_is_fetched_ahead_and_drawn_without_asking_again(page: Page, desk: tuple[str, Any]) -> None:
+    asked = panes(page)
+    page.goto(f"{desk[0]}/inbox/mine/48190")
+    until(lambda: page.title() and asked == ["48191 next"], "the next one was not fetched")
+    page.locator("#rows [aria-current]").focus()
+
+    page.keyboard.press("j")
+
+    expect(page.locator("#talk[data-number='48191']")).to_be_visible()
+    until(lambda: page.title() and len(asked) == 2, "the one after it was not fetched")
+    assert asked == ["48191 next", "48192 next"]
+
+
+def test_what_changed_since_it_was_fetched_is_asked_for_again(page: Page, desk: tuple[str, Any]) -> None:
+    asked = panes(page)
+    page.goto(f"{desk[0]}/inbox/mine/48190")
+    page.locator("#live:not(.lost):not([hidden])").wait_for()
+    until(lambda: page.title() and asked == ["48191 next"], "the next one was not fetched")
+    changed = next(one for one in desk[1].world.tickets.values() if one.number == 48191)
+    with page.expect_request("**/inbox/mine/rows?*"):
+        desk[1].desk.live.put([Change("ticket", changed.id, 99, changed.brand_id, "tickets:read")])
+    page.locator("#rows [aria-current]").focus()
+
+    page.keyboard.press("j")
+
+    expect(page.locator("#talk[data-number='48191']")).to_be_visible()
+    assert asked[:2] == ["48191 next", "48191"]
+
+
+def test_a_person_who_saves_data_fetches_nothing_ahead(page: Page, desk: tuple[str, Any]) -> None:
+    page.add_init_script("Object.defineProperty(navigator, 'connection', { value: { saveData: true } })")
+    asked = panes(page)
+    page.goto(f"{desk[0]}/inbox/mine/48190")
+    page.locator("#rows [aria-current]").focus()
+
+    page.keyboard.press("j")
+
+    expect(page.locator("#talk[data-number='48191']")).to_be_visible()
+    assert asked == ["48191"]

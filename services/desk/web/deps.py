@@ -35,7 +35,9 @@ _WAITING = "ascolto_login"
 _WAITING_S = 5 * 60
 CSRF_HEADER = "x-csrf-token"
 CSRF_FIELD = "csrf"
-BACKGROUND_HEADER = "x-background"  # of what a page fetches to keep itself fresh
+BACKGROUND_HEADER = (
+    "x-background"  # of what a page fetches unasked: `refresh` of itself, or the `next` ticket after an act
+)
 _BACKGROUND = ("/live", "/presence/")
 _SAFE = frozenset({"GET", "HEAD"})
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -119,7 +121,7 @@ class Needs:
 
 def _by_itself(request: Request) -> bool:
     """Whether the page asks without its person: that does not put off the end of the session."""
-    return BACKGROUND_HEADER in request.headers or request.url.path.startswith(_BACKGROUND)
+    return request.headers.get(BACKGROUND_HEADER) == "refresh" or request.url.path.startswith(_BACKGROUND)
 
 
 def needs(permission: str, also: str = "") -> Any:
@@ -303,9 +305,9 @@ def set_notice(request: Request, response: Response, value: Mapping[str, Any]) -
 
 
 def take_notice(request: Request, response: Response) -> Mapping[str, Any] | None:
-    """The notice left for this page, taken away by its answer."""
+    """The notice left for this page, taken away by its answer; what a page fetches unasked leaves it."""
     sealed = request.cookies.get(_NOTICE, "")
-    if not sealed:
+    if not sealed or BACKGROUND_HEADER in request.headers:
         return None
     response.delete_cookie(_NOTICE, path="/", httponly=True, samesite="lax")
     try:

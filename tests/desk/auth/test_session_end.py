@@ -27,7 +27,7 @@ def test_what_a_page_asks_by_itself_does_not_put_the_end_off(rig: fakes.Rig) -> 
     with browser:
         for _ in range(2):
             clock.advance(minutes=14)
-            assert browser.get("/inbox", headers={"x-background": "1"}).status_code == 200
+            assert browser.get("/inbox", headers={"x-background": "refresh"}).status_code == 200
             assert browser.post("/presence/tkt_one", data={"doing": "looking", "csrf": csrf}).status_code == 204
         clock.advance(minutes=2)
 

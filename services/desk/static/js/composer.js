@@ -49,7 +49,7 @@ async function save(box) {
   const body = new FormData(box), line = box.querySelector("[data-courtesy]");
   body.delete("upload");
   for (const [name, one] of Object.entries({ ticket: box.dataset.ticket, kind: box.dataset.composer, caret: text(box).selectionStart })) body.set(name, one);
-  const answer = await post(`/tickets/${box.dataset.number}/draft`, body).catch(() => null);
+  const answer = await post(`/tickets/${box.dataset.number}/draft`, body);
   if (answer?.ok && !answer.redirected) {
     box.dataset.stored = value;
     saved.textContent = fill(saved.dataset.savedText, clock());
@@ -148,7 +148,7 @@ export function composer() {
     if (target.matches("[data-text]")) sign(target);
     if (box.dataset.composer === "reply" && Date.now() - typing > 4000) {
       typing = Date.now();
-      post(`/presence/${box.dataset.ticket}`, { doing: "writing" }).catch(() => null);
+      post(`/presence/${box.dataset.ticket}`, { doing: "writing" });
     }
   });
   on("focusout", ({ target }) => {

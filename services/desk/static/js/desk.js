@@ -1,4 +1,5 @@
 // The desk's own script: what the page's forms and links do not do alone. Without it every page still works.
+import { lookAhead, paneOf, taken } from "./ahead.js";
 import { keys } from "./keys.js";
 import { composer } from "./composer.js";
 import { live } from "./live.js";
@@ -53,7 +54,7 @@ async function load(url, pane) {
   wish?.abort();
   const mine = (wish = new AbortController());
   busyBar(1);
-  const answer = await fetch(url, { headers: { "HX-Request": "true", "HX-Target": "div#ticket" }, signal: mine.signal }).catch(() => null);
+  const answer = (await taken(url)) ?? (await paneOf(url, { signal: mine.signal }));
   busyBar(-1);
   if (!answer || mine.signal.aborted) return;
   if (answer.redirected || !answer.ok) return location.assign(url);
@@ -64,6 +65,7 @@ async function load(url, pane) {
   htmx.process(made);
   document.title = found.title;
   document.dispatchEvent(new Event("htmx:after:swap"));
+  lookAhead();
 }
 
 // Blocks of the context pane stay as the person left them.
@@ -138,6 +140,7 @@ bell();
 keys();
 composer();
 live();
+lookAhead();
 
 const every = q("[data-every]");
 if (every) {

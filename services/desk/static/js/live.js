@@ -1,5 +1,6 @@
 // Live updates. The stream carries names, not contents: the page asks for the fragments it shows, in batches, drops what is
 // older than what it has, and moves nothing under the eye.
+import { forget } from "./ahead.js";
 import { typed } from "./composer.js";
 import { ring } from "./bell.js";
 import { $, $$, clock, counted, fill, morph, on, page, post, q, renew, say } from "./tools.js";
@@ -14,11 +15,13 @@ export function take(event) {
   if (event.state) return showState(event), showEnd(event.ends);
   if (event.reload) state.all = true;
   ring(event);
-  const kind = event.kind ?? "";
-  if (/ticket|interaction|deliver|presence|draft/.test(kind)) state.tickets.add(event.ticket ?? event.id), (state.rail = true);
-  else if (/mention/.test(kind)) state.mentions.add(event.id);
-  else if (/alert/.test(kind)) state.alerts.add(event.id), (state.rail = true);
-  else if (kind) state.rail = true;
+  const { kind, id } = event;
+  if (kind === "mention") state.mentions.add(id);
+  else if (kind) {
+    (kind === "alert" ? state.alerts : state.tickets).add(id);
+    forget(id);
+    state.rail = true;
+  }
   if (!liveTimer) liveTimer = setTimeout(flush, 500);
 }
 
@@ -165,14 +168,14 @@ export function live() {
   on("visibilitychange", () => !document.hidden && flush());
   on("click", (event) => {
     if (event.target.closest("#fresh")) event.preventDefault(), enter();
-    if (event.target.closest("[data-stay]")) post("/profile/look", {}).then(() => showEnd(""), () => null);
+    if (event.target.closest("[data-stay]")) post("/profile/look", {}).then((answer) => answer && showEnd(""));
     if (event.target.closest("#below")) $("scroll").scrollTo({ top: $("scroll").scrollHeight }), seen();
   });
   on("scroll", ({ target }) => target.id === "scroll" && unseen && atEnd(target) && seen(), true);
   on("htmx:after:swap", () => $("scroll") && unseen && below());
   const here = () => {
     const ticket = $("talk")?.dataset.ticket;
-    if (ticket && !document.hidden) post(`/presence/${ticket}`, { doing: typed() ? "writing" : "looking" }).catch(() => null);
+    if (ticket && !document.hidden) post(`/presence/${ticket}`, { doing: typed() ? "writing" : "looking" });
   };
   setInterval(here, 20000);
   setTimeout(here, 1000);

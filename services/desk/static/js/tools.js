@@ -22,10 +22,11 @@ export function say(text, loud = false) {
 }
 
 export const csrf = () => q("meta[name=csrf]").content;
+// The answer, or nothing when there was none.
 export const post = (url, fields) => {
   const body = fields instanceof FormData ? fields : new URLSearchParams(fields);
   body.set("csrf", csrf());
-  return fetch(url, { method: "POST", body, headers: { Accept: "application/json" } });
+  return fetch(url, { method: "POST", body, headers: { Accept: "application/json" } }).catch(() => null);
 };
 // An answer that is what was asked for: no error, not the sign-in page; else nothing.
 export const get = async (url, headers) => {
@@ -34,7 +35,7 @@ export const get = async (url, headers) => {
 };
 export const parse = (html) => new DOMParser().parseFromString(html, "text/html");
 // A page of ours, or a piece of one, fetched by itself: nobody acted. Empty when it could not be had.
-export const page = async (url) => parse((await (await get(url, { "HX-Request": "true", "X-Background": "1" }))?.text()) ?? "");
+export const page = async (url) => parse((await (await get(url, { "HX-Request": "true", "X-Background": "refresh" }))?.text()) ?? "");
 export const morph = (node, made) => htmx.swap({ text: made.outerHTML, target: node, swap: "outerMorph", sourceElement: node });
 export const renew = (id, made) => $(id) && made.getElementById(id) && morph($(id), made.getElementById(id));
 export const counted = (node, count) => (node.hidden = !count, node.textContent = count === 1 ? node.dataset.one : fill(node.dataset.many, count));
