@@ -36,7 +36,8 @@ def changes_of(record: Record, *, begun_s: float = 0) -> Sequence[Change]:
     if record.topic == topics.TICKETS:
         name = envelope.key or envelope.aggregate_id
         call = _call(envelope) if fresh else None
-        return (Change("ticket", name, envelope.rev, envelope.brand_id, TICKETS_READ, call),)
+        kind = "ticket_named" if call and call.named else "ticket"
+        return (Change(kind, name, envelope.rev, envelope.brand_id, TICKETS_READ, call),)
     if record.topic == topics.ALERTS:
         call = Call(alert=True) if fresh and record.kind == "AlertRaised" else None
         return (Change("alert", envelope.aggregate_id, envelope.rev, envelope.brand_id, MENTIONS_READ, call),)
@@ -47,11 +48,13 @@ def changes_of(record: Record, *, begun_s: float = 0) -> Sequence[Change]:
 
 
 def _call(envelope: Envelope) -> Call | None:
-    """Only what a customer says calls anybody: nothing automatic, nothing of ours."""
+    """What a customer says calls, and a note whom it names: nothing automatic, nothing else of ours."""
     if envelope.kind != "InteractionRecorded":
         return None
     recorded = InteractionRecorded.FromString(envelope.payload)
     said, ticket = recorded.interaction, recorded.ticket
+    if said.mentioned:
+        return Call(named=tuple(said.mentioned))
     if said.direction != DIRECTION_IN or said.automatic or ticket.state == STATE_SPAM:
         return None
     return Call(ticket.assignee, ticket.team, chat=ticket.capabilities.live)

@@ -20,6 +20,7 @@ _SCRIPTS = (
     "bell",
     "composer",
     "keys",
+    "ahead",
     "live",
     "desk",
 )  # each after those it imports

@@ -138,7 +138,7 @@ def test_a_canned_answer_comes_by_slash_and_its_gap_stops_send(page: Page, desk:
     area = page.locator("[data-composer=reply] [data-text]")
     area.click()
     page.keyboard.type("/scu")
-    page.locator("[data-canned] [role=option]").first.wait_for()
+    page.locator("[data-offers] [role=option]").first.wait_for()
     page.keyboard.press("Enter")
     filled = area.input_value()
 

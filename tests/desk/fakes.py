@@ -93,7 +93,9 @@ class Tickets(tickets_rpc.TicketsServicer):
 
     def AddNote(self, request: Any, context: Any) -> Any:
         ticket = self._ticket(request.ticket_id)
-        return ticket_events.Interaction(id="int_note", ticket_id=ticket.id, kind="note", text=request.text)
+        return ticket_events.Interaction(
+            id="int_note", ticket_id=ticket.id, kind="note", text=request.text, mentioned=request.mentioned
+        )
 
     def ChangeTicket(self, request: Any, context: Any) -> Any:
         ticket = self._ticket(request.ticket_id)

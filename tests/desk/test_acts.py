@@ -45,6 +45,22 @@ def test_an_empty_draft_is_no_draft(rig: Rig) -> None:
     assert rig.desk.writing.of_ticket("tkt_one") == []
 
 
+def test_a_note_tells_colleagues_named_by_address_or_name_who_may_read_the_ticket(rig: Rig) -> None:
+    person = anna(rig)
+    rig.password("bruno.verdi@shop.example", "agent", name="Bruno Verdi", brand_ids=["brd_shop"])
+    rig.password("olga@shop.example", "agent", name="Olga Neri", brand_ids=["brd_other"])
+    rig.password("rita@shop.example", "operations", name="Rita Blu")
+    bruno = rig.desk.people.find_by_email("bruno.verdi@shop.example").id
+    rig.desk.directory.forget()
+
+    def told(text: str) -> list[str]:
+        return list(rig.desk.acts.note(person, "tkt_one", text=text).mentioned)
+
+    assert told("@bruno.verdi, guarda. E @Bruno.Verdi!") == [bruno]
+    assert told("(@brunoverdi) ci pensi?") == [bruno]
+    assert told("@anna @nessuno @olga @rita mail@bruno.verdi @bruno") == []
+
+
 def test_undo_stops_the_answer_and_gives_the_exact_draft_back(rig: Rig) -> None:
     person = anna(rig)
     file = rig.desk.writing.upload(person.user_id, "tkt_one", name="a.pdf", media_type="application/pdf", data=b"%PDF")

@@ -13,9 +13,11 @@ from ascolto.common.v1.envelope_pb2 import Identity
 from ascolto.tickets.v1.service_pb2 import UnseenInteractions
 from services.kit.clock import ManualClock
 from services.kit.errors import Conflict, Invalid, NotFound
+from services.kit.principal import Person
 from services.tickets.domain.ticket import NEVER, State
+from services.tickets.usecases import read
 from services.tickets.usecases.reply import add_note
-from tests.tickets.world import BRUNO, FORM, POST, STRANGER, World, chat, contact, news
+from tests.tickets.world import ANNA, BRUNO, FORM, POST, STRANGER, World, chat, contact, news
 
 
 def mail(value: str) -> Identity:
@@ -102,6 +104,37 @@ def test_a_note_does_not_hold_an_answer_and_is_never_sent(world: World, clock: M
     assert "segreto" not in asked.text
     assert [one.kind for one in world.thread()] == ["message", "note", "message"]
     assert world.thread()[1].direction == 3
+
+
+def test_a_note_puts_the_ticket_on_the_list_of_whom_it_mentions_until_they_write(
+    world: World, clock: ManualClock
+) -> None:
+    world.take(contact(clock))
+    ticket_id = world.ids()[0]
+
+    def note(person: Person, text: str, *mentioned: str) -> None:
+        act = world.act(person)
+        world.database.write(
+            lambda uow: add_note(uow, act, ticket_id=ticket_id, text=text, key=text, files=(), mentioned=mentioned)
+        )
+
+    def listed(person: Person) -> int:
+        with world.database.read() as reader:
+            counts, _ = read.count_views(reader, person, user_id="", teams=(), brand_id="", now_us=0)
+        return counts["named"]
+
+    note(BRUNO, "@anna guarda", ANNA.user_id, ANNA.user_id)
+    told = listed(ANNA), listed(BRUNO), list(world.thread()[-1].mentioned)
+    note(BRUNO, "altro")
+    still = listed(ANNA)
+    note(ANNA, "visto")
+    noted = listed(ANNA)
+    note(BRUNO, "@anna di nuovo", ANNA.user_id)
+    world.reply(person=ANNA)
+
+    assert told == (1, 0, [ANNA.user_id])
+    assert list(world.events("InteractionRecorded")[1].interaction.mentioned) == [ANNA.user_id]
+    assert (still, noted, listed(ANNA)) == (1, 0, 0)
 
 
 def test_an_answer_keeps_to_and_cc_less_our_own_addresses(world: World, clock: ManualClock) -> None:

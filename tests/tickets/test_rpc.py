@@ -184,7 +184,7 @@ def test_views_count_what_they_list(desk: Desk, clock: ManualClock) -> None:
         listed = desk.call("ListTickets", pb.ListTicketsRequest(view=view, team="resi" if view == "team" else ""))
         assert len(listed.tickets) == listed.total == count, view
     assert dict(counts.counts) == {
-        "mine": 1, "unassigned": 1, "team": 1, "chats": 1, "all": 2, "open": 2, "spam": 1, "waiting": 0, "solved": 0,
+        "mine": 1, "named": 0, "unassigned": 1, "team": 1, "chats": 1, "all": 2, "open": 2, "spam": 1, "waiting": 0, "solved": 0,
     }  # fmt: skip
     assert counts.late["open"] == 2
 

@@ -119,7 +119,7 @@ def _reply(desk: Desk, person: Person, ticket_id: str, body: models.Reply, uploa
 
 @router.post("/tickets/{ticket_id}/notes", status_code=201, dependencies=[needs(TICKETS_WRITE)])
 def add_note(desk: DeskOf, person: Caller, ticket_id: str, body: models.Note) -> dict[str, Any]:
-    """Adds an internal note, which is never sent."""
+    """Adds an internal note, which is never sent; a colleague named in it by `@` is told."""
     return wire.interaction(desk.acts.note(person, ticket_id, text=body.text), _read(desk))
 
 

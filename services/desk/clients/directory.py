@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from services.desk.domain import roles
+from services.desk.domain.roles import TICKETS_READ
 from services.kit.errors import Unavailable
 from services.kit.principal import ADMIN, Person
 
@@ -75,6 +77,15 @@ class Directory:
             for user in self.users()
             if (not brand_id or not user.brand_ids or brand_id in user.brand_ids)
             and (not person.brand_ids or not user.brand_ids or person.brand_ids & set(user.brand_ids))
+        ]
+
+    def readers(self, brand_id: str) -> Sequence[User]:
+        """Who may read the tickets of a brand."""
+        return [
+            user
+            for user in self.users()
+            if roles.permissions_of(user.roles) & {TICKETS_READ, ADMIN}
+            and (not user.brand_ids or brand_id in user.brand_ids)
         ]
 
     def teams(self) -> Sequence[str]:

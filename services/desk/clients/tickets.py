@@ -132,10 +132,19 @@ class TicketsClient(Client):
         return self._call(self._stub.Reply, request, person, 10.0)
 
     def note(
-        self, person: Person, *, ticket_id: str, text: str, key: str = "", attachments: Sequence[common.Blob] = ()
+        self,
+        person: Person,
+        *,
+        ticket_id: str,
+        text: str,
+        key: str = "",
+        attachments: Sequence[common.Blob] = (),
+        mentioned: Sequence[str] = (),
     ) -> events.Interaction:
-        """Adds an internal note."""
-        request = pb.AddNoteRequest(ticket_id=ticket_id, text=text, key=key, attachments=attachments)
+        """Adds an internal note that tells the users it mentions."""
+        request = pb.AddNoteRequest(
+            ticket_id=ticket_id, text=text, key=key, attachments=attachments, mentioned=mentioned
+        )
         return self._call(self._stub.AddNote, request, person, 10.0)
 
     def change(

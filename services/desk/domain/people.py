@@ -12,10 +12,12 @@ from services.kit.errors import Invalid
 
 IDLE = timedelta(minutes=30)  # OWASP ASVS 5.0, V7: idle and absolute ends of a session
 ABSOLUTE = timedelta(hours=12)
+WARNED = timedelta(minutes=2)  # before either end; WCAG 2.2, 2.2.1 asks for 20 s at least
 LANGUAGES = ("it", "en", "xx")  # xx: the pseudo-locale of the tests
 THEMES = ("system", "light", "dark")
 DENSITIES = ("comfortable", "compact")
 AFTER_SEND = ("stay", "next", "list")
+PRESENCES = ("available", "away", "break")  # what colleagues see beside the name
 CALLS = ("mine", "unassigned", "chats", "alerts")  # what may ring or show a notice on the screen
 PANES = {"list": (320, 440), "context": (300, 380)}  # px; narrower cuts rows, wider leaves no room; 0 shuts the context
 _NAME_LENGTH = 120
@@ -34,6 +36,7 @@ class Preferences:
     keys: Mapping[str, str] = field(default_factory=dict)
     undo_s: int = -1
     after_send: str = "stay"
+    presence: str = "available"
     sounds: tuple[str, ...] = ("mine", "chats")
     notices: tuple[str, ...] = ("mine", "chats")
     panes: Mapping[str, int] = field(default_factory=dict)  # width by pane, where it was moved
@@ -58,6 +61,7 @@ class Preferences:
             ("theme", THEMES),
             ("density", DENSITIES),
             ("after_send", AFTER_SEND),
+            ("presence", PRESENCES),
         ):
             if getattr(self, name) not in allowed:
                 raise Invalid(f"{name} must be one of {', '.join(allowed)}.", field=name)
@@ -120,6 +124,12 @@ class Session:
     def over(self, now: datetime) -> bool:
         """Whether it has ended by itself."""
         return now - self.seen_at >= IDLE or now - self.begun_at >= ABSOLUTE
+
+    def ends(self, now: datetime) -> str:
+        """Why it ends within two minutes: `idle`, which an act puts off, or `absolute`; empty while it does not."""
+        if now - self.begun_at >= ABSOLUTE - WARNED:
+            return "absolute"
+        return "idle" if now - self.seen_at >= IDLE - WARNED else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,17 +21,20 @@ MAX_STREAMS = 8  # of one session: a browser needs one, a person has a few brows
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Why a change may ring: a customer wrote to this owner, team and kind of channel; or an alert was raised."""
+    """Why a change may ring: a customer wrote to this owner, team and kind of channel; a note names somebody; or an alert was raised."""
 
     assignee: str = ""
     team: str = ""
     chat: bool = False
     alert: bool = False
+    named: tuple[str, ...] = ()  # user ids
 
     def scope(self, user_id: str, teams: Collection[str]) -> str:
         """Which of `CALLS` it is for this person; empty when it is somebody else's."""
         if self.alert:
             return "alerts"
+        if self.named:
+            return "mine" if user_id in self.named else ""
         if self.assignee:
             return "mine" if self.assignee == user_id else ""
         if self.team and self.team not in teams:
@@ -43,7 +46,7 @@ class Call:
 class Change:
     """Something changed. `permission` is what a viewer needs to be told; an empty `brand_id` is everybody's."""
 
-    kind: str  # ticket, mention, alert, delivery, presence, customer
+    kind: str  # ticket, ticket_named (by a note), mention, alert, delivery, presence, customer
     id: str
     version: int
     brand_id: str

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 from services.desk.clients.base import moment
 from services.desk.clients.messages import Alert, AlertDetail
 from services.desk.i18n import Tongue
-from services.desk.pages import listening, rows
+from services.desk.pages import listening, rows, words
 from services.desk.pages.frame import Frame, brand_of
 from services.desk.pages.mentions import Sick, sick
 from services.desk.pages.prose import plain
@@ -118,7 +118,7 @@ def routes(frame: Frame) -> APIRouter:
             parent=detail.parent if detail.HasField("parent") else None,
             children=detail.children,
         )
-        owners = [Choice(one.id, one.name, chosen=one.id == detail.alert.owner) for one in desk.directory.colleagues(me.person, detail.alert.brand_id)]  # fmt: skip
+        owners = [Choice(one.id, words.colleague(tongue, one), chosen=one.id == detail.alert.owner) for one in desk.directory.colleagues(me.person, detail.alert.brand_id)]  # fmt: skip
         terms = " ".join(detail.alert.terms[:2])
         return frame.show(
             request, me, template, "alerts", f"A-{line.number} {detail.alert.watch_name}", a=line,

@@ -19,7 +19,7 @@ def fill(text: str, values: Mapping[str, str]) -> str:
 
 
 def answers(desk: Desk, me: SignedIn, found: TicketWithInteractions, query: str) -> list[dict[str, str]]:
-    """Title and filled text of each answer that fits, best first, in the ticket's language where it exists."""
+    """Title and filled text of the eight answers that fit best, in the ticket's language where it exists."""
     ticket = found.ticket
     name = found.customer.name or ticket.customer_name
     values = {
@@ -45,7 +45,5 @@ def answers(desk: Desk, me: SignedIn, found: TicketWithInteractions, query: str)
         )
         if language:
             suffix = f" ({language})" if language != ticket.language else ""
-            made.append(
-                {"title": f"{one.title}{suffix}", "shortcut": one.shortcut, "text": fill(one.texts[language], values)}
-            )
-    return made
+            made.append({"label": f"{one.title}{suffix}", "text": fill(one.texts[language], values)})
+    return made[:8]

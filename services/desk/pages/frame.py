@@ -67,6 +67,7 @@ class Frame:
             language=likes.language,
             theme=likes.theme,
             density=likes.density,
+            presence=likes.presence,
             shortcuts=likes.shortcuts,
             keys=likes.keys,
             undo_s=likes.undo_s,

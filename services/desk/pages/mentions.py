@@ -151,7 +151,7 @@ def routes(frame: Frame) -> APIRouter:
         ours = [one for one in found.interactions if one.direction == 2 and one.kind == "message"]
         return {
             "line": rows.other(tongue, found.ticket), "customer": plain(found.customer.name, 80), "customer_id": found.customer.id,
-            "answers": [thread.message(tongue, found.ticket, one, moment(one, "occurred_at") or tongue.now, desk.directory.name) for one in ours],
+            "answers": [thread.message(tongue, found.ticket, one, moment(one, "occurred_at") or tongue.now, desk.directory) for one in ours],
         }  # fmt: skip
 
     @router.post("/mentions/{id}", dependencies=[needs("mentions:write")])

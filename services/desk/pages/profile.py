@@ -105,7 +105,9 @@ def routes(frame: Frame) -> APIRouter:
 
     @router.post("/profile/look", dependencies=[needs(SELF)])
     def look(request: Request, me: Me, form: Form) -> Response:
-        changes: dict[str, Any] = {name: text_of(form, name) for name in ("theme", "density") if text_of(form, name)}
+        changes: dict[str, Any] = {
+            name: text_of(form, name) for name in ("theme", "density", "presence") if text_of(form, name)
+        }
         widths = {name: int(text_of(form, name)) for name in PANES if text_of(form, name).isdecimal()}
         if widths:
             changes["panes"] = {**me.preferences.panes, **widths}
@@ -158,7 +160,7 @@ def _choices(tongue: Tongue, me: SignedIn) -> dict[str, Any]:
     zones = _ZONES if likes.time_zone in _ZONES else (likes.time_zone, *_ZONES)
     undos = [(-1, word("as the channel does")), *((n, word("%(n)s s", n=n)) for n in (0, 3, 5, 8, 15, 30))]
     scopes = {
-        "mine": word("A customer writes in a ticket of mine"),
+        "mine": word("A customer writes in a ticket of mine, or a note names me"),
         "unassigned": word("A customer writes and nobody has the ticket"),
         "chats": word("A chat waits"),
         "alerts": word("An alert is raised"),

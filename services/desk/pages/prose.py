@@ -58,13 +58,14 @@ def _marked(text: str, words: re.Pattern[str] | None) -> Markup:
     return Markup("").join([*out, escape(text[end:])])
 
 
-def prose(text: str, words: Iterable[str] = ()) -> Markup:
-    """Paragraphs, line breaks, bullet lists and links; `words` are marked. Everything else is escaped.
+def prose(text: str, words: Iterable[str] = (), *, whole: bool = False) -> Markup:
+    """Paragraphs, line breaks, bullet lists and links; `words` are marked, `whole` only where they are no part of a longer one.
 
-    Text direction is found per paragraph.
+    Everything else is escaped. Text direction is found per paragraph.
     """
     found = [re.escape(word) for word in words if word.strip()]
-    marked = re.compile("|".join(sorted(found, key=len, reverse=True)), re.IGNORECASE) if found else None
+    either = "|".join(sorted(found, key=len, reverse=True))
+    marked = re.compile(rf"(?<!\w)(?:{either})(?!\w)" if whole else either, re.IGNORECASE) if found else None
     blocks: list[Markup] = []
     for block in re.split(r"\n[ \t]*\n+", _CONTROL.sub("", text.replace("\r\n", "\n")).strip("\n")):
         lines = block.split("\n")

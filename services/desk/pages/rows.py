@@ -149,7 +149,7 @@ def views(
     def view(key: str) -> View:
         return View(key, labels[key], counts.get(key, 0), late.get(key, 0), current=key == current)
 
-    todo = [key for key in ("mine", "unassigned", "team", "chats") if key != "team" or teams]
+    todo = [key for key in ("mine", "named", "unassigned", "team", "chats") if key != "team" or teams]
     return [
         (tongue.text("To do"), [view(key) for key in todo]),
         (tongue.text("All of them"), [view(key) for key in ("open", "waiting", "solved", "all", "spam")]),
@@ -160,6 +160,7 @@ def view_labels(tongue: Tongue) -> dict[str, str]:
     """Names of the views."""
     return {
         "mine": tongue.text("Mine"),
+        "named": tongue.text("Names me"),
         "unassigned": tongue.text("Unassigned"),
         "team": tongue.text("My team"),
         "chats": tongue.text("Chats"),

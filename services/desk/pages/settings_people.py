@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from services.desk.domain import roles
 from services.desk.domain.people import User
 from services.desk.i18n import Tongue
+from services.desk.pages import words
 from services.desk.pages.forms import Act, Field, Item, Secret, languages, show_form, show_list
 from services.desk.pages.frame import Frame, brand_of
 from services.desk.pages.ticket import text_of, texts_of
@@ -34,7 +35,7 @@ def routes(frame: Frame) -> APIRouter:
     def users(request: Request, me: Me) -> Response:
         tongue = frame.tongue(request, me)
         lines = [
-            Item(f"{_USERS}/{one.id}", f"{one.name} · {one.email}", ", ".join(tongue.word("role", role) for role in one.roles),
+            Item(f"{_USERS}/{one.id}", f"{words.colleague(tongue, one)} · {one.email}", ", ".join(tongue.word("role", role) for role in one.roles),
                  tongue.text("disabled") if one.disabled else "", "warning")
             for one in desk.people.everybody()
         ]  # fmt: skip

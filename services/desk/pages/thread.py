@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from services.desk.clients.base import moment
+from services.desk.clients.directory import Directory
 from services.desk.clients.intake import delivery_word
 from services.desk.clients.messages import Interaction, Ticket
+from services.desk.domain.naming import called, names
 from services.desk.i18n import Tongue
 from services.desk.pages import words
 from services.desk.pages.prose import plain
@@ -24,7 +26,7 @@ def pieces(
     ticket: Ticket,
     interactions: Sequence[Interaction],
     *,
-    name: Callable[[str], str],
+    people: Directory,
     whole: bool,
 ) -> list[Piece]:
     """The thread, oldest first, with days, what is new, and what is hidden said."""
@@ -49,13 +51,13 @@ def pieces(
             out.append(Piece(seam=at))
             seam_done = True
         if one.kind == "event":
-            event = Event(at, happened(tongue, one, name))
+            event = Event(at, happened(tongue, one, people.name))
             if out and out[-1].events:
                 out[-1] = Piece(events=(*out[-1].events, event))
             else:
                 out.append(Piece(events=(event,)))
             continue
-        made = message(tongue, ticket, one, at, name)
+        made = message(tongue, ticket, one, at, people)
         before = out[-1].messages if out else ()
         if before and _same(before[-1], made):
             out[-1] = Piece(messages=(*before, made))
@@ -84,7 +86,7 @@ def _unanswered(interactions: Sequence[Interaction]) -> str:
     return first
 
 
-def message(tongue: Tongue, ticket: Ticket, one: Interaction, at: datetime, name: Callable[[str], str]) -> Message:
+def message(tongue: Tongue, ticket: Ticket, one: Interaction, at: datetime, people: Directory) -> Message:
     """One interaction as people read it."""
     able = ticket.capabilities
     ours = one.direction != _INBOUND
@@ -94,9 +96,10 @@ def message(tongue: Tongue, ticket: Ticket, one: Interaction, at: datetime, name
         shape = "card"
     else:
         shape = "letter" if able.letters or not able.live else "bubble"
+    told = [found for id_ in one.mentioned if (found := people.user(id_))]
     author = plain(one.author.name or one.author.value, 80)
     if one.author_kind == "agent":
-        author = name(one.author_id) or author
+        author = people.name(one.author_id) or author
     base = f"/files/{ticket.id}/{one.id}"
     undo = moment(one, "not_before")
     delivery = delivery_word(one.delivery) if ours else ""
@@ -135,6 +138,7 @@ def message(tongue: Tongue, ticket: Ticket, one: Interaction, at: datetime, name
         if one.sender_verdict
         else "",
         origin=_origin(one),
+        named=[f"@{name}" for name in names(one.text) if any(called(name, who) for who in told)],
         subject="" if plain(one.subject) in ("", plain(ticket.subject)) else plain(one.subject, 200),
     )
 

@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 
 from services.desk.domain.courtesy import hints
+from services.desk.domain.naming import begins, handle
 from services.desk.domain.writing import Draft
 from services.desk.i18n import Tongue
 from services.desk.pages import inbox, ticket_view
@@ -20,6 +21,7 @@ from services.desk.pages.canned import answers
 from services.desk.pages.frame import Frame, brand_of
 from services.desk.pages.prose import plain
 from services.desk.pages.ticket_view import Typed
+from services.desk.pages.words import colleague
 from services.desk.usecases.acts import Answer, Held
 from services.desk.usecases.sessions import SignedIn
 from services.desk.web.deps import Form, Me, needs
@@ -263,6 +265,17 @@ def routes(frame: Frame) -> APIRouter:
     def canned(me: Me, number: int, q: str = "") -> Response:
         found = desk.clients.tickets.get(me.person, number=number)
         return JSONResponse(answers(desk, me, found, q))
+
+    @router.get("/colleagues", dependencies=[needs("tickets:write")])
+    def colleagues(request: Request, me: Me, number: int, q: str = "") -> Response:
+        tongue = frame.tongue(request, me)
+        ticket = desk.clients.tickets.get(me.person, number=number).ticket
+        fit = [
+            {"label": colleague(tongue, user), "text": f"@{handle(user)} "}
+            for user in desk.directory.readers(ticket.brand_id)
+            if user.id != me.user.id and begins(q, user)
+        ]
+        return JSONResponse(fit[:8])
 
     return router
 

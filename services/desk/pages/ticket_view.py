@@ -44,7 +44,7 @@ def of_ticket(
     ticket, interactions = found.ticket, found.interactions
     return {
         "head": head(desk, me, tongue, ticket, interactions, back),
-        "pieces": thread.pieces(tongue, ticket, interactions, name=desk.directory.name, whole=whole),
+        "pieces": thread.pieces(tongue, ticket, interactions, people=desk.directory, whole=whole),
         "composer": composer(desk, me, tongue, ticket, interactions, typed) if me.person.may("tickets:write") else None,
         "context": context(tongue, found),
         "whole": whole,
@@ -86,7 +86,7 @@ def head(
     chip, kind, until = rows.due(tongue, ticket)
     people = desk.directory.colleagues(me.person, ticket.brand_id)
     owners = [Choice("", tongue.text("Nobody"), chosen=not ticket.assignee)]
-    owners += [Choice(one.id, one.name, chosen=one.id == ticket.assignee) for one in people]
+    owners += [Choice(one.id, words.colleague(tongue, one), chosen=one.id == ticket.assignee) for one in people]
     account = next((a.address for a in desk.directory.accounts(me.person) if a.id == ticket.account_id), "")
     priorities = [
         Choice(str(n), tongue.word("priority", str(n)), chosen=n == (ticket.priority or 2)) for n in (4, 3, 2, 1)

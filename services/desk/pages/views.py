@@ -30,6 +30,7 @@ class Viewer:
     language: str = "it"
     theme: str = "system"  # system, light, dark
     density: str = "comfortable"  # comfortable, compact
+    presence: str = "available"  # available, away, break
     shortcuts: bool = True
     keys: Mapping[str, str] = field(default_factory=dict)  # command to key, where remapped
     undo_s: int = -1  # below 0: the channel's own
@@ -251,6 +252,7 @@ class Message:
     origin: str = ""  # address of a public post
     subject: str = ""
     fresh: bool = False  # not seen by this person yet
+    named: Sequence[str] = ()  # of a note: what names somebody who was told
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from services.desk.domain.people import User
 from services.desk.i18n import Tongue
 from services.desk.pages.views import Channel
 
@@ -25,6 +26,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "threshold": ("learned",),
     "account state": ("on", "off", "failing", "limited"),
     "index state": ("ready", "catching_up", "rebuilding", "damaged", "absent"),
+    "presence": ("available", "away", "break"),
     "role": ("agent", "supervisor", "reputation", "operations", "admin"),
     "service": ("intake", "tickets", "social", "search", "desk"),
     "stage": ("received", "intake", "parse", "outbox", "deliveries", "sending", "consume", "index"),
@@ -56,3 +58,11 @@ def channel(tongue: Tongue, name: str, *, letters: bool, live: bool, public: boo
     """A channel's word; its glyph follows from what it can do, so that a new channel needs nothing here."""
     icon = "post" if public else "chat" if live else "mail" if letters else "code"
     return Channel(tongue.word("channel", name), icon)
+
+
+def colleague(tongue: Tongue, user: User) -> str:
+    """A person's name, with their presence where they are not available."""
+    presence = user.preferences.presence
+    if presence == "available":
+        return user.name
+    return tongue.text("%(name)s (%(presence)s)", name=user.name, presence=tongue.word("presence", presence).lower())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from services.desk.domain.naming import named, names
 from services.desk.domain.roles import TICKETS_READ, TICKETS_WRITE
 from services.desk.domain.writing import Draft
 from services.kit.errors import AscoltoError, Conflict, Invalid, NotFound
@@ -15,6 +16,7 @@ from services.kit.principal import Person
 
 if TYPE_CHECKING:
     from services.desk.clients import Clients
+    from services.desk.clients.directory import Directory
     from services.desk.clients.messages import Alert, Interaction, Mention, ReplyResponse, Ticket, Unseen
     from services.desk.usecases.writing import Writing
 
@@ -51,8 +53,8 @@ class Held(Conflict):
 class Acts:
     """The acts, on a person's behalf. Rights are checked by the services called."""
 
-    def __init__(self, clients: Clients, writing: Writing) -> None:
-        self._clients, self._writing = clients, writing
+    def __init__(self, clients: Clients, writing: Writing, directory: Directory) -> None:
+        self._clients, self._writing, self._directory = clients, writing, directory
 
     def reply(self, person: Person, ticket_id: str, answer: Answer) -> ReplyResponse:
         """Asks for the answer to be sent after its undo window; the draft goes when it was taken.
@@ -106,7 +108,7 @@ class Acts:
     def note(
         self, person: Person, ticket_id: str, *, text: str, key: str = "", uploads: Sequence[str] = ()
     ) -> Interaction:
-        """Adds an internal note; its draft goes."""
+        """Adds an internal note and tells the colleagues named in it by `@` who may read the ticket; its draft goes."""
         if not text.strip():
             raise Invalid("Write something.", field="text")
         files = self._writing.uploads(person.user_id, uploads)
@@ -116,10 +118,21 @@ class Acts:
             text=text,
             key=key or new_id("key"),
             attachments=self._clients.tickets.blobs(files),
+            mentioned=self._mentioned(person, ticket_id, text),
         )
         self._writing.mark(person.user_id, [upload.id for upload in files], sent=True)
         self._writing.drop(ticket_id, person.user_id, "note")
         return noted
+
+    def _mentioned(self, person: Person, ticket_id: str, text: str) -> Sequence[str]:
+        if not names(text):
+            return ()
+        readers = [
+            user
+            for ticket in self._clients.tickets.rows(person, [ticket_id]).tickets
+            for user in self._directory.readers(ticket.brand_id)
+        ]
+        return [user.id for user in named(text, readers) if user.id != person.user_id]
 
     def take(self, person: Person, ticket_id: str, *, version: int = 0) -> Ticket:
         """Makes the ticket one's own. Raises `Conflict` with the ticket when somebody took it first."""

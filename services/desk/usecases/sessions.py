@@ -30,7 +30,8 @@ from services.kit.principal import Person
 from services.kit.uow import Database, Uow
 
 _REMEMBER_S = 2.0
-_TOUCH_S = 60.0  # the idle end moves in steps of a minute
+_TOUCH = timedelta(minutes=1)  # the idle end moves in steps of it
+_TOUCHED_S = 5.0  # so long what is remembered may still say the time before
 _REMEMBERED = 5_000
 _REFUSED = "The address or the password is wrong."
 
@@ -146,9 +147,11 @@ class Sessions:
 
     def touch_due(self, signed_in: SignedIn) -> bool:
         """Whether the idle end should move on: at most once a minute a session."""
+        if self._clock.now() - signed_in.session.seen_at < _TOUCH:
+            return False
         now_s, session_id = self._clock.monotonic(), signed_in.session.id
         with self._lock:
-            if now_s - self._touched.get(session_id, -_TOUCH_S) < _TOUCH_S:
+            if now_s - self._touched.get(session_id, float("-inf")) < _TOUCHED_S:
                 return False
             if len(self._touched) >= _REMEMBERED:
                 self._touched.clear()

@@ -35,6 +35,10 @@ _WAITING = "ascolto_login"
 _WAITING_S = 5 * 60
 CSRF_HEADER = "x-csrf-token"
 CSRF_FIELD = "csrf"
+BACKGROUND_HEADER = (
+    "x-background"  # of what a page fetches unasked: `refresh` of itself, or the `next` ticket after an act
+)
+_BACKGROUND = ("/live", "/presence/")
 _SAFE = frozenset({"GET", "HEAD"})
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _MAX_FORM_BYTES = 2 * 1024 * 1024
@@ -111,8 +115,13 @@ class Needs:
             check_origin(request)
             await _check_csrf(request, me)
         sessions = desk_of(request).sessions
-        if sessions.touch_due(me):
+        if not _by_itself(request) and sessions.touch_due(me):
             await run_in_threadpool(sessions.touch, me)
+
+
+def _by_itself(request: Request) -> bool:
+    """Whether the page asks without its person: that does not put off the end of the session."""
+    return request.headers.get(BACKGROUND_HEADER) == "refresh" or request.url.path.startswith(_BACKGROUND)
 
 
 def needs(permission: str, also: str = "") -> Any:
@@ -296,9 +305,9 @@ def set_notice(request: Request, response: Response, value: Mapping[str, Any]) -
 
 
 def take_notice(request: Request, response: Response) -> Mapping[str, Any] | None:
-    """The notice left for this page, taken away by its answer."""
+    """The notice left for this page, taken away by its answer; what a page fetches unasked leaves it."""
     sealed = request.cookies.get(_NOTICE, "")
-    if not sealed:
+    if not sealed or BACKGROUND_HEADER in request.headers:
         return None
     response.delete_cookie(_NOTICE, path="/", httponly=True, samesite="lax")
     try:

@@ -39,7 +39,7 @@ class _Viewer:
 async def live(
     request: Request, desk: DeskOf, me: Me, last_event_id: Annotated[str, Header()] = "", since: str = ""
 ) -> Response:
-    """Server-sent events `{kind, id, version, brand, rings?}`; `reload` when the gap is too old, `signed_out` at the end of the session."""
+    """Server-sent events `{kind, id, version, brand, rings?}`; `ends` two minutes before the session does; `reload` when the gap is too old, `signed_out` at the end of the session."""
     viewer = _Viewer(me.person)
     found = desk.live.subscribe(me.session.id, viewer.admits, last_event_id=last_event_id or since)
     if found is None:
@@ -54,7 +54,7 @@ async def live(
 
 async def _events(desk: Desk, stream: Subscription, viewer: _Viewer, *, stale: bool, secret: str) -> AsyncIterator[str]:
     clock = desk.clock
-    told_s = clock.monotonic()
+    told_s, told_end = clock.monotonic(), ""
     try:
         yield "retry: 2000\n\n"
         yield _event("reload" if stale else "ready", desk.live.event_id(stream.begun), {})
@@ -65,6 +65,9 @@ async def _events(desk: Desk, stream: Subscription, viewer: _Viewer, *, stale: b
                 yield _event("signed_out", "", {})
                 return
             viewer.person = signed_in.person
+            if (ends := signed_in.session.ends(clock.now())) != told_end:
+                told_end = ends
+                yield _event("ends", "", {"ends": ends})
             if overrun:
                 yield _event("reload", desk.live.event_id(desk.live.last), {})
             for item in items:

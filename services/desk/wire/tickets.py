@@ -128,6 +128,7 @@ def interaction(message: events.Interaction, read: Read) -> dict[str, Any]:
         "language": message.language or None,
         "event": {"name": message.event_name, "data": dict(message.event_data)} if message.event_name else None,
         "not_rendered": message.not_rendered or None,
+        "mentioned": list(message.mentioned),
     }
 
 

@@ -132,8 +132,11 @@ class TicketMethods(Base):
             find_ticket(reader, request.ticket_id, act.person)
         files, _ = self.keep_files(act.ids[0], request.attachments)
         done = self.database.write(
-            lambda uow: add_note(uow, act, ticket_id=request.ticket_id, text=request.text, key=request.key, files=files)
-        )
+            lambda uow: add_note(
+                uow, act, ticket_id=request.ticket_id, text=request.text, key=request.key, files=files,
+                mentioned=request.mentioned,
+            )
+        )  # fmt: skip
         return Interaction.FromString(done.interaction)
 
     def ChangeTicket(self, request: pb.ChangeTicketRequest, context: object) -> TicketMessage:

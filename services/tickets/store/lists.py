@@ -22,6 +22,7 @@ SORTS = {
 }
 _VIEWS = {
     "mine": ("assignee = :me", "state IN (1, 2, 3)"),
+    "named": ("id IN (SELECT ticket_id FROM ticket_mentions WHERE user_id = :me)", "state IN (1, 2, 3)"),
     "unassigned": ("assignee = ''", "state IN (1, 2)"),
     "team": ("team IN (:teams...)", "team <> ''", "state IN (1, 2, 3)"),
     "chats": ("live = 1", "state IN (1, 2, 3)"),
@@ -80,7 +81,7 @@ def _conditions(
     _check_view(wanted.view)
     where: list[str] = list(_VIEWS.get(wanted.view, ()))
     params: dict[str, Value | Sequence[str] | Sequence[int]] = {}
-    if wanted.view == "mine":
+    if wanted.view in {"mine", "named"}:
         params["me"] = person.user_id
     if wanted.view == "team":
         params["teams"] = list(wanted.teams or person.teams)

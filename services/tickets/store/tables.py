@@ -127,6 +127,7 @@ Table("customer_redirects", METADATA, _key("id"), _text("into_id"), _number("at_
 Table("ticket_numbers", METADATA, _key("name"), _number("value"))
 TAGS = Table("ticket_tags", METADATA, _key("tag"), _key("ticket_id"), sqlite_with_rowid=False)
 Index("ticket_tags_by_ticket", TAGS.c.ticket_id)
+Table("ticket_mentions", METADATA, _key("user_id"), _key("ticket_id"), sqlite_with_rowid=False)
 Table(
     "parked_amendments",
     METADATA,

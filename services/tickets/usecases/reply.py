@@ -11,13 +11,14 @@ from services.tickets.domain import answer, ticket
 from services.tickets.domain.brand import Directory
 from services.tickets.domain.contact import Capabilities, Identity
 from services.tickets.domain.ticket import State, Ticket
-from services.tickets.store import audit, interactions, tickets
+from services.tickets.store import audit, interactions, mentions, tickets
 from services.tickets.usecases.common import Act, lock_ticket
 from services.tickets.wire import events, replies
 from services.tickets.wire import interactions as wire
 from services.tickets.wire.contacts import bare_id
 from services.tickets.wire.interactions import Heard
 
+_MAX_MENTIONED = 50  # people a note tells; who names more writes to nobody
 _MAX_REFERENCES = 20  # first one and the newest: RFC 5322 lets long lists be trimmed
 
 
@@ -111,6 +112,7 @@ def reply(uow: Uow, act: Act, draft: Draft, *, directory: Directory) -> Answered
     on.excerpt = wire.last_words(interaction)
     row = wire.row(interaction, account_id=way.account_id, reply_key=draft.key or interaction_id)
     interactions.add(uow, [row])
+    mentions.answer(uow, on.id, act.person.user_id)
     tickets.save(uow, [on])
     audit.add(uow, [act.entry("ticket.replied", on.id, interaction_id)])
     in_reply_to, references = _ancestry(said, way)
@@ -231,8 +233,20 @@ def _ancestry(said: Sequence[Heard], way: _Way) -> tuple[str, list[str]]:
     return last_in or (unique[-1] if unique else ""), unique
 
 
-def add_note(uow: Uow, act: Act, *, ticket_id: str, text: str, key: str, files: Sequence[bytes]) -> Answered:
-    """Records an internal note, once per key. It is never sent: nothing asks for its sending."""
+def add_note(
+    uow: Uow,
+    act: Act,
+    *,
+    ticket_id: str,
+    text: str,
+    key: str,
+    files: Sequence[bytes],
+    mentioned: Sequence[str] = (),
+) -> Answered:
+    """Records an internal note, once per key. It is never sent: nothing asks for its sending.
+
+    The ticket stands on the list of whom it mentions until they write on it.
+    """
     on = lock_ticket(uow, ticket_id, act.person)
     if earlier := interactions.by_reply_key(uow, on.id, key):
         return Answered(earlier.data, on, duplicate=True)
@@ -252,9 +266,12 @@ def add_note(uow: Uow, act: Act, *, ticket_id: str, text: str, key: str, files: 
         author_id=act.person.user_id,
         author_name=act.person.name,
         files=tuple(files),
+        mentioned=tuple(dict.fromkeys(mentioned))[:_MAX_MENTIONED],
     )
     interaction = wire.of_written(written, on, seq=on.interactions, rev=on.rev, now_us=act.now_us)
     interactions.add(uow, [wire.row(interaction, account_id="", reply_key=key or act.ids[0])])
+    mentions.answer(uow, on.id, act.person.user_id)
+    mentions.add(uow, on.id, written.mentioned)
     tickets.save(uow, [on])
     audit.add(uow, [act.entry("ticket.noted", on.id, act.ids[0])])
     uow.emit(events.interaction_recorded(interaction, on))

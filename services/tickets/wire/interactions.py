@@ -41,6 +41,7 @@ class Written:
     automatic: bool = False
     event_name: str = ""
     data: Mapping[str, str] = field(default_factory=dict)
+    mentioned: tuple[str, ...] = ()
 
 
 def of_contact(contact: Contact, ticket: Ticket, *, customer_id: str, seq: int, rev: int, now_us: int) -> Interaction:
@@ -148,6 +149,7 @@ def of_written(written: Written, ticket: Ticket, *, seq: int, rev: int, now_us: 
         not_before=stamp(written.not_before_us),
         delivery=1 if written.kind in {"message", "ack"} else 0,  # type: ignore[arg-type]  # queued
         attachments=[Blob.FromString(one) for one in written.files],
+        mentioned=written.mentioned,
     )
     if written.html:
         interaction.html.CopyFrom(Blob.FromString(written.html))

@@ -103,7 +103,7 @@ def answer_mail(shop: Running, hand: Hand, mail: dict[str, Any]) -> None:
     page = hand.page
     begin_reply(hand)
     hand.type("/rotto")
-    expect(page.locator("[data-canned] [role=option]").first).to_contain_text("Pacco danneggiato")
+    expect(page.locator("[data-offers] [role=option]").first).to_contain_text("Pacco danneggiato")
     hand.press("Enter")
     expect(page.locator("[data-composer=reply] [data-text]")).to_have_value(CANNED)
     hand.tab_to("[data-upload]")

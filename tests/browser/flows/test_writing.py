@@ -118,7 +118,7 @@ def test_11_a_gap_blocks_send_and_is_selected(shop: Running, page: Page) -> None
     area = page.locator(AREA)
     area.click()
     page.keyboard.type("/reso")
-    expect(page.locator("[data-canned] [role=option]").first).to_contain_text("Reso")
+    expect(page.locator("[data-offers] [role=option]").first).to_contain_text("Reso")
     page.keyboard.press("Enter")
 
     page.locator("[data-composer=reply] [data-send]").click()

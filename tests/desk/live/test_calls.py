@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -17,8 +18,8 @@ from services.kit.bus import Record
 from services.kit.errors import Invalid
 
 
-def recorded(*, direction: int = events.DIRECTION_IN, mode: int = MODE_LIVE, automatic: bool = False, at_s: int = 100, **ticket: Any) -> Record:  # fmt: skip
-    said = events.Interaction(id="int_1", direction=direction, kind="message", automatic=automatic)  # type: ignore[arg-type]  # an enum's value is an int
+def recorded(*, direction: int = events.DIRECTION_IN, mode: int = MODE_LIVE, automatic: bool = False, at_s: int = 100, mentioned: Sequence[str] = (), **ticket: Any) -> Record:  # fmt: skip
+    said = events.Interaction(id="int_1", direction=direction, kind="message", automatic=automatic, mentioned=mentioned)  # type: ignore[arg-type]  # an enum's value is an int
     event = events.InteractionRecorded(interaction=said, ticket=events.Ticket(id="tkt_1", **ticket))
     envelope = Envelope(
         event_id="evt_1", kind="InteractionRecorded", aggregate_id="tkt_1", key="tkt_1", brand_id="brd_shop", rev=7,
@@ -38,6 +39,15 @@ def test_a_customers_message_calls_its_owner_or_who_may_take_it() -> None:
     assert Call("", "returns").scope("usr_b", ("returns",)) == "unassigned"
     assert Call("", "returns").scope("usr_b", ("sales",)) == ""
     assert Call(alert=True).scope("usr_b", ()) == "alerts"
+
+
+def test_a_note_calls_whom_it_names_and_nobody_else() -> None:
+    (change,) = changes_of(recorded(direction=events.DIRECTION_INTERNAL, mentioned=["usr_b"], assignee="usr_a"))
+
+    assert (change.kind, change.id, change.brand_id) == ("ticket_named", "tkt_1", "brd_shop")
+    assert change.call is not None
+    assert change.call.scope("usr_b", ()) == "mine"
+    assert change.call.scope("usr_a", ()) == ""
 
 
 @pytest.mark.parametrize(

@@ -18,18 +18,22 @@ from prometheus_client import CollectorRegistry
 
 from ascolto.tickets.v1 import events_pb2 as events
 from services.desk import app as desk_app
+from services.desk.domain.people import IDLE, WARNED
 from services.desk.live.feed import Change
 from services.desk.usecases.people import Changes
 from services.desk.web.deps import COOKIE
 from services.kit import topics
 from services.kit.clock import SystemClock
 from services.kit.config import HostPort
+from services.kit.db.sql import Sql
 from services.kit.http import Dispatcher, HttpServer
 from services.kit.secrets import Keys
 from services.kit.uow import Event
 from tests import kitlib
 from tests.desk import fakes
 from tests.desk.world import OTHER, SHOP, a_world
+
+_AGE = Sql("UPDATE sessions SET seen_us = seen_us - :ago")
 
 
 class Desk:
@@ -256,6 +260,21 @@ def test_a_revoked_sessions_stream_ends_within_five_seconds_also_at_the_other_de
 
         assert time.monotonic() - begun < 5.0
         assert all(stream.named("signed_out") for stream in streams)
+
+
+def test_the_end_of_a_session_is_told_ahead_and_that_it_was_put_off(stage: Any) -> None:
+    _, (desk, _) = stage
+    secret = desk.sign_in("a@shop.example")
+    stream = Stream(desk, secret)
+    with opened(stream):
+        desk.rig.parts.database.write(
+            lambda uow: uow.execute(_AGE, {"ago": int((IDLE - WARNED).total_seconds() * 1e6)})
+        )
+        kitlib.wait_until(lambda: [body for name, _, body in stream.seen if name == "ends"] == [{"ends": "idle"}])
+
+        desk.rig.desk.sessions.touch(desk.rig.desk.sessions.find(secret))
+
+        kitlib.wait_until(lambda: [body["ends"] for name, _, body in stream.seen if name == "ends"] == ["idle", ""])
 
 
 def test_a_session_may_hold_eight_streams(stage: Any) -> None:

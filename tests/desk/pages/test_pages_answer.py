@@ -134,6 +134,17 @@ def test_an_answer_that_missed_a_message_is_held_with_its_text(admin: Browser, r
     assert "k-held" not in rig.world.replies
 
 
+def test_a_notice_waits_for_a_page_that_its_person_asked_for(admin: Browser, rig: fakes.Rig) -> None:
+    rig.desk.people.set_preferences(rig.desk.people.find_by_email("anna@example.com"), {"language": "en"})
+    csrf = csrf_of(admin.get("/tickets/101").text)
+    admin.post("/tickets/101/change", data={"csrf": csrf, "assignee": "", "back": "/tickets/101"})
+
+    ahead = admin.get("/tickets/101", headers={"x-background": "next"}).text
+    shown, again = admin.get("/tickets/101").text, admin.get("/tickets/101").text
+
+    assert ["Saved." in page for page in (ahead, shown, again)] == [False, True, False]
+
+
 def test_a_gap_of_a_canned_answer_stops_the_answer(admin: Browser, rig: fakes.Rig) -> None:
     page = admin.get("/tickets/101").text
     typed = {"csrf": csrf_of(page), "text": "Dear {{customer.name}},", "key": "k-gap", "back": "/tickets/101"}

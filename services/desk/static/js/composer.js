@@ -1,5 +1,5 @@
 // Writing an answer or a note: drafts, length, gaps, canned answers, files. Nothing typed is lost.
-import { $$, choices, clock, csrf, element, fill, on, options, post } from "./tools.js";
+import { $$, clock, combobox, csrf, element, fill, on, post } from "./tools.js";
 
 const GAP = /\{\{[^{}]*\}\}/;
 const timers = new WeakMap();
@@ -49,7 +49,7 @@ async function save(box) {
   const body = new FormData(box), line = box.querySelector("[data-courtesy]");
   body.delete("upload");
   for (const [name, one] of Object.entries({ ticket: box.dataset.ticket, kind: box.dataset.composer, caret: text(box).selectionStart })) body.set(name, one);
-  const answer = await post(`/tickets/${box.dataset.number}/draft`, body).catch(() => null);
+  const answer = await post(`/tickets/${box.dataset.number}/draft`, body);
   if (answer?.ok && !answer.redirected) {
     box.dataset.stored = value;
     saved.textContent = fill(saved.dataset.savedText, clock());
@@ -73,43 +73,23 @@ function restore() {
   }
 }
 
-// Canned answers: "/" at the start of a word.
-let canned = { list: [], at: 0, box: null, from: 0 }, cannedAsked = 0;
-function slash(area) {
-  const before = area.value.slice(0, area.selectionStart);
-  const found = before.match(/(?:^|\s)\/([\p{L}\p{N}_-]*)$/u);
-  const box = form(area);
-  if (!box?.querySelector("[data-canned]")) return;
-  if (!found) return closeCanned();
-  canned.box = box;
-  canned.from = before.length - found[1].length - 1;
-  askCanned(box, found[1]);
+// What a sign at the start of a word offers: "/" the canned answers of a reply, "@" the colleagues of a note.
+let signAt = 0;
+const offersOf = (area) => form(area).querySelector("[data-offers]");
+const offers = combobox((area) => offersOf(area).firstElementChild, insertOffer, (area, one) => {
+  offersOf(area).hidden = !one;
+  offersOf(area).lastElementChild.textContent = one?.text;
+});
+function sign(area) {
+  const box = form(area), before = area.value.slice(0, area.selectionStart), place = offersOf(area);
+  const found = before.match(/(?:^|\s)([/@])([\p{L}\p{N}_-]*)$/u);
+  if (!found || found[1] !== place?.dataset.sign) return offers.shut();
+  signAt = before.length - found[2].length - 1;
+  offers.ask(area, place.dataset.offers, { number: box.dataset.number, q: found[2] });
 }
-async function askCanned(box, words) {
-  const turn = ++cannedAsked;
-  const answer = await choices("/canned", { number: box.dataset.number, q: words });
-  if (turn !== cannedAsked) return;
-  canned.list = answer.slice(0, 8).map((one) => ({ ...one, label: one.title }));
-  canned.at = 0;
-  canned.list.length ? showCanned() : closeCanned();
-}
-function showCanned() {
-  const place = canned.box.querySelector("[data-canned]"), list = element("ul", { role: "listbox", id: "canned" });
-  place.replaceChildren(list, element("div", { class: "preview", dir: "auto" }, canned.list[canned.at].text));
-  place.hidden = false;
-  options(text(canned.box), list, canned.list, canned.at, insertCanned);
-}
-function closeCanned() {
-  cannedAsked++;
-  if (!canned.box) return;
-  canned.box.querySelector("[data-canned]").hidden = true;
-  text(canned.box).removeAttribute("aria-activedescendant");
-  canned.box = null;
-}
-function insertCanned(index) {
-  const area = text(canned.box), one = canned.list[index];
-  area.setRangeText(one.text, canned.from, Math.max(canned.from, area.selectionStart), "end");
-  closeCanned();
+function insertOffer({ text: put }, area) {
+  area.setRangeText(put, signAt, Math.max(signAt, area.selectionStart), "end");
+  offers.shut();
   area.focus();
   gap(area);
   area.dispatchEvent(new Event("input", { bubbles: true }));
@@ -165,15 +145,15 @@ export function composer() {
     const box = form(target);
     if (!box) return;
     check(box), keep(box);
-    if (target.matches("[data-text]")) slash(target);
+    if (target.matches("[data-text]")) sign(target);
     if (box.dataset.composer === "reply" && Date.now() - typing > 4000) {
       typing = Date.now();
-      post(`/presence/${box.dataset.ticket}`, { doing: "writing" }).catch(() => null);
+      post(`/presence/${box.dataset.ticket}`, { doing: "writing" });
     }
   });
   on("focusout", ({ target }) => {
     const box = target.matches?.("[data-text]") && form(target);
-    if (box) save(box), setTimeout(closeCanned, 150);
+    if (box) save(box);
   });
   on("change", ({ target }) => {
     if (target.matches("[data-upload]")) upload(form(target), [...target.files]), (target.value = "");
@@ -199,22 +179,13 @@ export function composer() {
       const area = text(form(target));
       area.focus();
       area.setRangeText(area.selectionStart && !/\s$/.test(area.value.slice(0, area.selectionStart)) ? " /" : "/", area.selectionStart, area.selectionEnd, "end");
-      slash(area);
+      sign(area);
     } else if (target.closest("[data-edit]")) text(form(target)).focus();
     else if (target.closest("[data-hush]")) {
       sessionStorage.setItem(`hush:${form(target).dataset.ticket}`, 1);
       target.closest("[data-courtesy]").remove();
     }
   });
-  on("keydown", (event) => {
-    if (!canned.box || event.isComposing) return;
-    const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (by) canned.at = (canned.at + by + canned.list.length) % canned.list.length, showCanned();
-    else if (event.key === "Enter" || event.key === "Tab") insertCanned(canned.at);
-    else if (event.key === "Escape") closeCanned();
-    else return;
-    event.preventDefault();
-  }, true);
   on("submit", (event) => {
     const box = form(event.target);
     if (!box || event.submitter?.name === "discard") return;

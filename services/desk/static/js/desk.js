@@ -1,11 +1,12 @@
 // The desk's own script: what the page's forms and links do not do alone. Without it every page still works.
+import { lookAhead, paneOf, taken } from "./ahead.js";
 import { keys } from "./keys.js";
 import { composer } from "./composer.js";
 import { live } from "./live.js";
 import { panes } from "./panes.js";
 import { suggest } from "./suggest.js";
 import { bell } from "./bell.js";
-import { $, $$, get, morph, on, parse, q, say, visible, wide } from "./tools.js";
+import { $, $$, on, page, parse, q, renew, say, visible, wide } from "./tools.js";
 
 const root = document.documentElement;
 root.classList.add("scripted");
@@ -53,17 +54,18 @@ async function load(url, pane) {
   wish?.abort();
   const mine = (wish = new AbortController());
   busyBar(1);
-  const answer = await fetch(url, { headers: { "HX-Request": "true", "HX-Target": "div#ticket" }, signal: mine.signal }).catch(() => null);
+  const answer = (await taken(url)) ?? (await paneOf(url, { signal: mine.signal }));
   busyBar(-1);
   if (!answer || mine.signal.aborted) return;
   if (answer.redirected || !answer.ok) return location.assign(url);
-  const page = parse(await answer.text());
-  const made = page.getElementById("ticket");
+  const found = parse(await answer.text());
+  const made = found.getElementById("ticket");
   if (!made || mine.signal.aborted) return;
   pane.replaceWith(document.adoptNode(made));
   htmx.process(made);
-  document.title = page.title;
+  document.title = found.title;
   document.dispatchEvent(new Event("htmx:after:swap"));
+  lookAhead();
 }
 
 // Blocks of the context pane stay as the person left them.
@@ -138,17 +140,11 @@ bell();
 keys();
 composer();
 live();
-
-async function refresh() {
-  const answer = await get(location.href, { "HX-Request": "true" });
-  if (!answer) return;
-  const made = parse(await answer.text()).getElementById("page");
-  if (made) morph($("page"), made.outerHTML);
-}
+lookAhead();
 
 const every = q("[data-every]");
 if (every) {
-  setInterval(() => {
-    if (!document.hidden && !q("details[open], dialog[open]") && !getSelection().toString()) refresh();
+  setInterval(async () => {
+    if (!document.hidden && !q("details[open], dialog[open]") && !getSelection().toString()) renew("page", await page(location.href));
   }, every.dataset.every * 1000);
 }

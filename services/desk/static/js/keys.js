@@ -7,7 +7,7 @@ const TYPED = "input:not([type=checkbox],[type=radio],[type=button],[type=submit
 const bound = new Map();
 let pending = "", keyTimer = 0;
 
-const rowLinks = () => [...$$("#rows a[data-row], .rows a[data-row], main table a[data-row]")].filter(visible);
+export const rowLinks = () => [...$$("#rows a[data-row], .rows a[data-row], main table a[data-row]")].filter(visible);
 const messages = () => [...$$("#thread .message")].filter(visible);
 const command = (name) => [...$$(`[data-cmd~="${name}"]`)].find((node) => visible(node) || node.closest("details:not([open])"));
 
@@ -36,11 +36,7 @@ function message(by) {
 
 function out() {
   const drop = q("details.drop[open]");
-  if (drop) {
-    drop.open = false;
-    drop.querySelector("summary").focus();
-    return true;
-  }
+  if (drop) return (drop.open = false), drop.querySelector("summary").focus(), true;
   const full = q(".composer.full");
   if (full) return full.classList.remove("full"), full.querySelector("summary").focus(), true;
   const active = document.activeElement;
@@ -83,7 +79,7 @@ const RUN = {
     const pane = $("context");
     if (!pane) return;
     if (getComputedStyle(pane).position === "fixed") pane.togglePopover();
-    else post("/profile/look", { context: q(".panes").classList.toggle("shut") ? 0 : 304 }).catch(() => null);
+    else post("/profile/look", { context: q(".panes").classList.toggle("shut") ? 0 : 304 });
   },
   reply: () => {
     const node = nearest("reply");

@@ -1,24 +1,27 @@
 // Live updates. The stream carries names, not contents: the page asks for the fragments it shows, in batches, drops what is
 // older than what it has, and moves nothing under the eye.
+import { forget } from "./ahead.js";
 import { typed } from "./composer.js";
 import { ring } from "./bell.js";
-import { $, $$, clock, fill, get, morph, on, parse, post, q, say } from "./tools.js";
+import { $, $$, clock, counted, fill, morph, on, page, post, q, renew, say } from "./tools.js";
 
-const state = { tickets: new Set(), mentions: new Set(), alerts: new Set(), rail: false, all: false, fresh: new Set(), lost: false };
+const nothing = () => ({ tickets: new Set(), mentions: new Set(), alerts: new Set(), all: false, rail: false });
+const state = { ...nothing(), fresh: new Set(), lost: false };
 let liveTimer = 0, railed = 0;
 const version = (node) => +(node?.dataset.version ?? 0);
 const touched = (node) => !!node?.querySelector("details.drop[open]") || (!getSelection().isCollapsed && node?.contains(getSelection().anchorNode));
-const piece = async (url) => (await get(url, { "HX-Request": "true" }))?.text() ?? "";
 
 export function take(event) {
-  if (event.state) return showState(event);
+  if (event.state) return showState(event), showEnd(event.ends);
   if (event.reload) state.all = true;
   ring(event);
-  const kind = event.kind ?? "";
-  if (/ticket|interaction|deliver|presence|draft/.test(kind)) state.tickets.add(event.ticket ?? event.id), (state.rail = true);
-  else if (/mention/.test(kind)) state.mentions.add(event.id);
-  else if (/alert/.test(kind)) state.alerts.add(event.id), (state.rail = true);
-  else if (kind) state.rail = true;
+  const { kind, id } = event;
+  if (kind === "mention") state.mentions.add(id);
+  else if (kind) {
+    (kind === "alert" ? state.alerts : state.tickets).add(id);
+    forget(id);
+    state.rail = true;
+  }
   if (!liveTimer) liveTimer = setTimeout(flush, 500);
 }
 
@@ -34,54 +37,61 @@ function showState({ state: now, since }) {
   state.lost = now !== "live";
 }
 
+// The session is about to end: for want of an act, which Stay is, or in any case.
+function showEnd(ends) {
+  for (const line of $$("[data-ends]")) {
+    const hidden = line.dataset.ends !== ends;
+    if (line.hidden && !hidden) say(line.textContent.trim());
+    line.hidden = hidden;
+  }
+}
+
 async function flush() {
   liveTimer = 0;
   if (document.hidden) return; // asked again when the tab is looked at
   const { tickets, mentions, alerts, all, rail } = state;
-  Object.assign(state, { tickets: new Set(), mentions: new Set(), alerts: new Set(), all: false, rail: false });
+  Object.assign(state, nothing());
   const section = document.body.dataset.section, panes = q(".panes[data-view]");
   const jobs = [];
-  if (panes && (tickets.size || all)) jobs.push(all ? whole(`/inbox/${panes.dataset.view}/rows`) : rows(`/inbox/${panes.dataset.view}/rows`, tickets));
-  if (section === "mentions" && $("rows") && (mentions.size || all)) jobs.push(all ? whole("/mentions/rows") : rows("/mentions/rows", mentions));
+  if (panes) jobs.push(rows(`/inbox/${panes.dataset.view}/rows`, tickets, all));
+  if (section === "mentions" && $("rows")) jobs.push(rows("/mentions/rows", mentions, all));
   if (section === "alerts" && (alerts.size || all)) jobs.push(alertPage(alerts, all));
   const talk = $("talk");
   if (talk?.dataset.ticket && (all || tickets.has(talk.dataset.ticket))) jobs.push(thread(talk.dataset.number));
   if ((rail || all) && Date.now() - railed > 2000) {
     railed = Date.now();
-    jobs.push(piece(`/live/rail?section=${section}`).then((html) => html && morph($("rail"), html)));
+    jobs.push(page(`/live/rail?section=${section}`).then((made) => renew("rail", made)));
   }
   await Promise.all(jobs);
 }
 
 const shownIds = () => [...$$("#rows [id^=row-]")].map((node) => node.id.slice(4));
 
-// After a gap: what the list holds now, then what has left it.
-async function whole(url) {
-  const page = parse(await piece(location.href));
-  if (!page.getElementById("rows")) return;
-  await place(page);
-  await rows(url, shownIds().filter((id) => !page.getElementById(`row-${id}`)));
+// What changed; after a gap what the list holds now, then what has left it.
+async function rows(url, ids, all) {
+  let list = [...ids];
+  if (all) {
+    const made = await page(location.href);
+    if (!made.getElementById("rows")) return;
+    await place(made);
+    list = shownIds().filter((id) => !made.getElementById(`row-${id}`));
+  }
+  if (list.length) await place(await page(`${url}?${new URLSearchParams({ ids: list.slice(0, 100), back: location.pathname + location.search })}`));
 }
 
-async function rows(url, ids) {
-  if (!ids.size && !ids.length) return;
-  await place(parse(await piece(`${url}?${new URLSearchParams({ ids: [...ids].slice(0, 100).join(","), back: location.pathname + location.search })}`)));
-}
-
-async function place(page) {
-  for (const made of page.querySelectorAll("[id^=row-]")) {
+async function place(found) {
+  for (const made of found.querySelectorAll("[id^=row-]")) {
     const here = $(made.id);
     if (!here) made.classList.contains("gone") || state.fresh.add(made.id);
     else if (version(made) >= version(here) && !here.isEqualNode(made) && !touched(here)) {
-      const open = here.querySelector("[aria-current]");
-      if (open) made.querySelector("a")?.setAttribute("aria-current", "true");
-      const tab = here.querySelector("[tabindex]");
-      if (tab) made.querySelector("a")?.setAttribute("tabindex", tab.getAttribute("tabindex"));
-      await morph(here, made.outerHTML);
+      for (const name of ["aria-current", "tabindex"]) {
+        const kept = here.querySelector(`[${name}]`)?.getAttribute(name);
+        if (kept) made.querySelector("a")?.setAttribute(name, kept);
+      }
+      await morph(here, made);
     }
   }
-  const views = page.getElementById("views");
-  if (views && $("views") && !$("views").matches(":popover-open")) await morph($("views"), views.outerHTML);
+  if (!$("views")?.matches(":popover-open")) await renew("views", found);
   announce();
 }
 
@@ -89,22 +99,18 @@ async function place(page) {
 function announce() {
   const bar = $("fresh");
   if (!bar) return;
-  const count = state.fresh.size;
-  bar.hidden = !count;
-  if (!count) return;
-  bar.textContent = count === 1 ? bar.dataset.one : fill(bar.dataset.many, count);
+  counted(bar, state.fresh.size);
+  if (bar.hidden) return;
   bar.href = location.href;
   const list = $("rows");
   if (list && list.scrollTop === 0 && scrollY === 0 && !list.matches(":hover, :focus-within") && !touched(list) && list.closest(".list")) enter();
 }
 
 async function enter() {
-  const html = await piece(location.href);
-  const list = parse(html).getElementById(q(".panes") ? "list" : "rows");
-  const here = list && $(list.id);
-  if (!here) return;
+  const id = q(".panes") ? "list" : "rows", made = await page(location.href);
+  if (!made.getElementById(id)) return;
   state.fresh.clear();
-  await morph(here, list.outerHTML);
+  await renew(id, made);
   $("fresh").hidden = true;
 }
 
@@ -112,12 +118,11 @@ const atEnd = (box) => box.scrollHeight - box.scrollTop - box.clientHeight < 80;
 let unseen = 0;
 
 async function thread(number) {
-  const page = parse(await piece($("thread").dataset.again));
-  const talk = $("talk"), box = $("scroll"), made = page.getElementById("thread"), head = page.getElementById("head");
+  const found = await page($("thread").dataset.again);
+  const talk = $("talk"), box = $("scroll"), made = found.getElementById("thread"), head = found.getElementById("head");
   if (!made || talk?.dataset.number !== String(number)) return;
-  if (head && version(head) >= version($("head")) && !touched($("head"))) await morph($("head"), head.outerHTML);
-  const writing = page.getElementById("presence");
-  if (writing && $("presence")) await morph($("presence"), writing.outerHTML);
+  if (head && version(head) >= version($("head")) && !touched($("head"))) await morph($("head"), head);
+  await renew("presence", found);
   const now = $("thread");
   if (touched(now)) return void setTimeout(() => take({ kind: "ticket", id: talk.dataset.ticket }), 2000);
   const known = new Set([...now.querySelectorAll(".message, .bubble")].map((node) => node.id));
@@ -128,7 +133,7 @@ async function thread(number) {
     const at = owner ? [...owner.querySelectorAll("details")].indexOf(fold) : -1;
     (fold === owner ? twin : twin?.querySelectorAll("details")[at])?.setAttribute("open", "");
   }
-  await morph(now, made.outerHTML);
+  await morph(now, made);
   const added = [...$("thread").querySelectorAll(".message, .bubble")].filter((node) => !known.has(node.id));
   const theirs = added.filter((node) => !node.closest(".ours, .note"));
   if (theirs.length) say(theirs.at(-1).querySelector("h2")?.textContent ?? "");
@@ -146,17 +151,15 @@ function seen() {
 
 function below() {
   const button = $("below");
-  if (!button) return;
-  button.hidden = !unseen;
-  button.textContent = (unseen === 1 ? button.dataset.one : fill(button.dataset.many, unseen)) + " ↓";
+  if (button) counted(button, unseen);
 }
 
 async function alertPage(ids, all) {
   const sheet = q("[data-alert]");
-  if (!sheet) return all ? whole("/alerts/rows") : rows("/alerts/rows", ids);
+  if (!sheet) return rows("/alerts/rows", ids, all);
   if ((!all && !ids.has(sheet.dataset.alert)) || touched(sheet) || sheet.contains(document.activeElement?.closest("input, textarea, select"))) return;
-  const made = parse(await piece(location.href)).querySelector("[data-alert]");
-  if (made && version(made) >= version(sheet)) await morph(sheet, made.outerHTML);
+  const made = (await page(location.href)).querySelector("[data-alert]");
+  if (made && version(made) >= version(sheet)) await morph(sheet, made);
 }
 
 export function live() {
@@ -165,13 +168,14 @@ export function live() {
   on("visibilitychange", () => !document.hidden && flush());
   on("click", (event) => {
     if (event.target.closest("#fresh")) event.preventDefault(), enter();
+    if (event.target.closest("[data-stay]")) post("/profile/look", {}).then((answer) => answer && showEnd(""));
     if (event.target.closest("#below")) $("scroll").scrollTo({ top: $("scroll").scrollHeight }), seen();
   });
   on("scroll", ({ target }) => target.id === "scroll" && unseen && atEnd(target) && seen(), true);
   on("htmx:after:swap", () => $("scroll") && unseen && below());
   const here = () => {
     const ticket = $("talk")?.dataset.ticket;
-    if (ticket && !document.hidden) post(`/presence/${ticket}`, { doing: typed() ? "writing" : "looking" }).catch(() => null);
+    if (ticket && !document.hidden) post(`/presence/${ticket}`, { doing: typed() ? "writing" : "looking" });
   };
   setInterval(here, 20000);
   setTimeout(here, 1000);

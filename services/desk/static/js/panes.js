@@ -10,7 +10,7 @@ function setPane(line, width) {
   line.closest(".panes").style.setProperty(`--${pane}`, `${px}px`);
   line.setAttribute("aria-valuenow", px);
   clearTimeout(paneTimer);
-  paneTimer = setTimeout(() => post("/profile/look", widths).catch(() => null), 400);
+  paneTimer = setTimeout(() => post("/profile/look", widths), 400);
 }
 
 const paneWidth = (line) => $(line.dataset.pane).offsetWidth;

@@ -17,7 +17,7 @@ async function listen(tell) {
       tell((now = { state: "live" }));
       await read(answer.body.pipeThrough(new TextDecoderStream()).getReader(), tell);
     } catch {
-      // Server away or silence: all are "lost" for the reader.
+      // Server away, silence, nonsense: all are "lost" for the reader.
     }
     clearInterval(watch);
     if (over) return tell((now = { state: "out" }));
@@ -37,22 +37,13 @@ async function read(reader, tell) {
     const parts = (rest + value).split(/\r?\n\r?\n/);
     rest = parts.pop();
     for (const part of parts) {
-      let name = "message", data = "";
-      for (const line of part.split(/\r?\n/)) {
-        const [, field, value] = line.match(/^(\w+): ?(.*)$/) ?? [];
-        if (field === "id") last = value;
-        else if (field === "event") name = value;
-        else if (field === "data") data += value;
-      }
+      const field = (name) => part.match(new RegExp(`^${name}: ?(.*)$`, "m"))?.[1];
+      const name = field("event");
+      last = field("id") ?? last;
       if (name === "signed_out") over = true;
       else if (name === "reload") tell({ reload: true });
-      else if (name === "change") {
-        try {
-          for (const one of [JSON.parse(data)].flat()) tell(one);
-        } catch {
-          tell({ reload: true });
-        }
-      }
+      else if (name === "ends") tell((now = { ...now, ...JSON.parse(field("data")) }));
+      else if (name === "change") tell(JSON.parse(field("data")));
     }
   }
 }

@@ -279,6 +279,7 @@ class Interaction(_message.Message):
     SEQ_FIELD_NUMBER: _builtins.int
     NOT_BEFORE_FIELD_NUMBER: _builtins.int
     SUSPICIOUS_FIELD_NUMBER: _builtins.int
+    MENTIONED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """int_…"""
     ticket_id: _builtins.str
@@ -337,6 +338,10 @@ class Interaction(_message.Message):
     def not_before(self) -> _timestamp_pb2.Timestamp:
         """undo window end"""
 
+    @_builtins.property
+    def mentioned(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """user ids a note names"""
+
     def __init__(
         self,
         *,
@@ -377,10 +382,11 @@ class Interaction(_message.Message):
         seq: _builtins.int = ...,
         not_before: _timestamp_pb2.Timestamp | None = ...,
         suspicious: _builtins.bool = ...,
+        mentioned: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "body", b"body", "edited_at", b"edited_at", "html", b"html", "not_before", b"not_before", "occurred_at", b"occurred_at", "raw", b"raw", "recorded_at", b"recorded_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "author", b"author", "author_id", b"author_id", "author_kind", b"author_kind", "automatic", b"automatic", "body", b"body", "brand_id", b"brand_id", "cc", b"cc", "channel", b"channel", "deleted", b"deleted", "delivery", b"delivery", "delivery_error", b"delivery_error", "delivery_id", b"delivery_id", "direction", b"direction", "edited_at", b"edited_at", "event_data", b"event_data", "event_name", b"event_name", "external_id", b"external_id", "html", b"html", "id", b"id", "kind", b"kind", "language", b"language", "not_before", b"not_before", "not_rendered", b"not_rendered", "occurred_at", b"occurred_at", "quoted_text", b"quoted_text", "raw", b"raw", "recorded_at", b"recorded_at", "rev", b"rev", "sender_verdict", b"sender_verdict", "seq", b"seq", "subject", b"subject", "suspicious", b"suspicious", "text", b"text", "text_before", b"text_before", "ticket_id", b"ticket_id", "to", b"to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "author", b"author", "author_id", b"author_id", "author_kind", b"author_kind", "automatic", b"automatic", "body", b"body", "brand_id", b"brand_id", "cc", b"cc", "channel", b"channel", "deleted", b"deleted", "delivery", b"delivery", "delivery_error", b"delivery_error", "delivery_id", b"delivery_id", "direction", b"direction", "edited_at", b"edited_at", "event_data", b"event_data", "event_name", b"event_name", "external_id", b"external_id", "html", b"html", "id", b"id", "kind", b"kind", "language", b"language", "mentioned", b"mentioned", "not_before", b"not_before", "not_rendered", b"not_rendered", "occurred_at", b"occurred_at", "quoted_text", b"quoted_text", "raw", b"raw", "recorded_at", b"recorded_at", "rev", b"rev", "sender_verdict", b"sender_verdict", "seq", b"seq", "subject", b"subject", "suspicious", b"suspicious", "text", b"text", "text_before", b"text_before", "ticket_id", b"ticket_id", "to", b"to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

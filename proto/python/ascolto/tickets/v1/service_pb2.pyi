@@ -46,7 +46,7 @@ class ListTicketsRequest(_message.Message):
     tag: _builtins.str
     brand_id: _builtins.str
     view: _builtins.str
-    """mine, unassigned, team, chats, all, spam, open"""
+    """mine, named, unassigned, team, chats, all, spam, open"""
     sort: _builtins.str
     """due (default), longest, newest, priority"""
     team: _builtins.str
@@ -403,11 +403,16 @@ class AddNoteRequest(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     KEY_FIELD_NUMBER: _builtins.int
     ATTACHMENTS_FIELD_NUMBER: _builtins.int
+    MENTIONED_FIELD_NUMBER: _builtins.int
     ticket_id: _builtins.str
     text: _builtins.str
     key: _builtins.str
     @_builtins.property
     def attachments(self) -> _containers.RepeatedCompositeFieldContainer[_envelope_pb2.Blob]: ...
+    @_builtins.property
+    def mentioned(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """user ids, of people who may see the ticket"""
+
     def __init__(
         self,
         *,
@@ -415,10 +420,11 @@ class AddNoteRequest(_message.Message):
         text: _builtins.str = ...,
         key: _builtins.str = ...,
         attachments: _abc.Iterable[_envelope_pb2.Blob] | None = ...,
+        mentioned: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "key", b"key", "text", b"text", "ticket_id", b"ticket_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "key", b"key", "mentioned", b"mentioned", "text", b"text", "ticket_id", b"ticket_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
