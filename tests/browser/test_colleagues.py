@@ -54,6 +54,32 @@ def test_a_colleague_is_offered_by_at_in_a_note(page: Page, desk: tuple[str, Any
     area.fill("")
 
 
+@pytest.mark.parametrize("kind", ["note", "reply"])
+def test_writing_on_a_phone_has_the_screen_to_itself(page: Page, desk: tuple[str, Any], kind: str) -> None:
+    width, height = SIZES["phone"]
+    page.set_viewport_size({"width": width, "height": height})
+    page.goto(f"{desk[0]}/inbox/mine/48195")
+    page.locator(f"[data-cmd={kind}]").click()
+    box, area = page.locator(".composer.full"), page.locator(f"[data-composer={kind}] [data-text]")
+    area.wait_for()
+
+    over = "(node) => [5, innerHeight - 5].every((y) => node.contains(document.elementFromPoint(innerWidth / 2, y)))"
+    assert box.evaluate(over), "neither the bar above nor the one below lies over it"
+    place = area.bounding_box()
+    assert place
+    assert place["x"] >= 0
+    assert place["x"] + place["width"] <= width
+    assert place["height"] > height / 2
+    area.fill("Ciao ")
+    area.press_sequentially("@b" if kind == "note" else "/")
+    offers = page.locator(f"#offers-{kind}")
+    offers.wait_for()
+    offered = offers.bounding_box()
+    assert offered
+    assert offered["y"] > place["y"] + place["height"] / 2, "what is typed stays in sight"
+    area.fill("")
+
+
 def test_the_end_of_a_session_is_said_ahead_and_stay_puts_it_off(page: Page, desk: tuple[str, Any]) -> None:
     age = Sql("UPDATE sessions SET seen_us = seen_us - :ago")
     page.goto(f"{desk[0]}/inbox/mine")
