@@ -213,6 +213,7 @@ class Social(social_rpc.SocialServicer):
             alerts=mine,
             total=len(mine),
             children=[a for a in seen_ if a.parent_id in {one.id for one in mine}],
+            hours=[social_pb.AlertHours(alert_id=one.id, per_hour=[0] * 20 + [1, 5, 30, 6]) for one in mine],
             detector_lag_s=self.world.detector_lag_s,
         )
 

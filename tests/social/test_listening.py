@@ -93,6 +93,24 @@ def test_copies_are_folded_once_for_content_all_for_reach(social):
     assert page.mentions[0].reach == 1050
 
 
+def test_the_list_of_alerts_tells_each_ones_posts_by_the_hour(social):
+    social.quiet_fortnight()
+    social.burst(30)
+    social.alerts()
+    social.clock.advance(hours=2)
+
+    page = social.call("ListAlerts", pb.ListAlertsRequest())
+
+    [hours] = page.hours
+    assert hours.alert_id == page.alerts[0].id
+    assert len(hours.per_hour) == 24
+    assert sum(hours.per_hour) == page.alerts[0].count
+    assert sum(hours.per_hour[20:23]) > 0
+    assert hours.per_hour[23] == 0
+    social.clock.advance(days=2)
+    assert not social.call("ListAlerts", pb.ListAlertsRequest()).hours
+
+
 def test_acts_on_an_alert_check_what_their_author_saw(social):
     social.quiet_fortnight()
     social.burst(30)

@@ -62,7 +62,9 @@ def routes(frame: Frame) -> APIRouter:
         ranked = sorted(found, key=lambda one: (_WEIGHT.get(one.severity, 3), -one.reach))
 
         def line(one: Alert) -> listening.AlertLine:
-            return listening.alert(tongue, one, desk.directory.name, children=_under(page, one.id))
+            return listening.alert(
+                tongue, one, desk.directory.name, children=_under(page, one.id), per_hour=_hours(page, one.id)
+            )
 
         return [
             (tongue.text("Open"), [line(one) for one in ranked if one.state in _OPEN]),
@@ -86,7 +88,9 @@ def routes(frame: Frame) -> APIRouter:
         above = {one.parent_id: one for one in page.children if one.id in wanted}  # whose rows show what changed, too
         crises = {one.id: one for one in page.alerts if one.id in above}
         lines = [
-            listening.alert(tongue, one, desk.directory.name, children=_under(page, one.id))
+            listening.alert(
+                tongue, one, desk.directory.name, children=_under(page, one.id), per_hour=_hours(page, one.id)
+            )
             for one in page.alerts
             if one.id in wanted or one.id in crises
         ]
@@ -188,6 +192,10 @@ def routes(frame: Frame) -> APIRouter:
 
 def _under(page: Any, crisis_id: str) -> list[Alert]:
     return [one for one in page.children if one.parent_id == crisis_id]
+
+
+def _hours(page: Any, alert_id: str) -> Sequence[int]:
+    return next((one.per_hour for one in page.hours if one.alert_id == alert_id), ())
 
 
 def _until(tongue: Tongue, form: Any, now: datetime) -> datetime | None:

@@ -13,7 +13,7 @@ from services.desk.clients.messages import Mention as Wire
 from services.desk.clients.tickets import TONES
 from services.desk.i18n import Tongue
 from services.desk.pages import words
-from services.desk.pages.listening_views import Bar, Chart, ChartMark, Line, Mention, Share
+from services.desk.pages.listening_views import Bar, Chart, ChartMark, Line, Mention, Share, spark
 from services.desk.pages.prose import plain
 
 _TOP, _BASE = 44.0, 220.0  # points: where the highest bar may begin and where all stand
@@ -84,6 +84,8 @@ class AlertLine:
     parent: str = ""  # the crisis it is folded under: id and number
     parent_number: int = 0
     children: Sequence[AlertLine] = ()
+    spark: Sequence[Bar] = ()  # posts an hour in the last day
+    pace: str = ""  # the same in words
 
 
 def alert(
@@ -94,6 +96,7 @@ def alert(
     can_reply: bool = True,
     parent: Alert | None = None,
     children: Sequence[Alert] = (),
+    per_hour: Sequence[int] = (),
 ) -> AlertLine:
     """The sentence and what stands around it; the same everywhere."""
     raised = moment(one, "raised_at") or tongue.now
@@ -126,6 +129,10 @@ def alert(
         parent=parent.id if parent else "",
         parent_number=parent.number if parent else 0,
         children=[alert(tongue, child, name) for child in children],
+        spark=spark(per_hour) if per_hour else (),
+        pace=tongue.text("%(day)s in 24 hours, %(hour)s in the last", day=sum(per_hour), hour=per_hour[-1])
+        if per_hour
+        else "",
     )
 
 

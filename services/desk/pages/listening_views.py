@@ -95,3 +95,13 @@ class Share:
     detail: str
     share: float
     href: str = ""
+
+
+def spark(per_hour: Sequence[int]) -> list[Bar]:
+    """24 bars, 16 points high."""
+    hours = [0] * (24 - len(per_hour)) + list(per_hour)[-24:]
+    top = max([1, *hours])
+    return [
+        Bar("", place * 2, 1.5, round(16 - 15 * count / top - 0.5, 1), round(15 * count / top + 0.5, 1))
+        for place, count in enumerate(hours)
+    ]

@@ -13,7 +13,7 @@ from services.desk.clients.base import moment
 from services.desk.i18n import Tongue
 from services.desk.pages import listening, rows, thread
 from services.desk.pages.frame import Frame, brand_of
-from services.desk.pages.listening_views import Bar
+from services.desk.pages.listening_views import Bar, spark
 from services.desk.pages.prose import plain
 from services.desk.pages.ticket import text_of
 from services.desk.pages.views import Choice
@@ -50,16 +50,6 @@ class Sick:
 
     name: str
     text: str
-
-
-def spark(per_hour: Sequence[int]) -> list[Bar]:
-    """24 bars, 16 points high."""
-    hours = [0] * (24 - len(per_hour)) + list(per_hour)[-24:]
-    top = max([1, *hours])
-    return [
-        Bar("", place * 2, 1.5, round(16 - 15 * count / top - 0.5, 1), round(15 * count / top + 0.5, 1))
-        for place, count in enumerate(hours)
-    ]
 
 
 def sick(tongue: Tongue, sources: Sequence[Any]) -> list[Sick]:

@@ -32,6 +32,7 @@ _SHORTEST = timedelta(hours=2)
 _MOST_BINS = 300
 _POSTS = 50
 _UNREAD_US = 2 * 3_600_000_000  # no source waits longer than an hour between reads
+_DAY_US = 24 * 3_600_000_000
 _BIN_US = int(FAST_BIN_S * 1e6)
 
 
@@ -52,6 +53,9 @@ class AlertCalls(Calls):
                 limit=limit_of(request.page),
             )
             children = alerts.list_children(reader, [row.id for row in found])
+            hours = mentions.alerts_per_hour(
+                reader, [row.id for row in found], micros(self._deps.clock.now()) - _DAY_US
+            )
             figures = pages.figures(reader, brand_id=request.brand_id, brands=person.brand_ids)
             sick = self._sick(config.list_sources(reader))
         lags = self._deps.lags()
@@ -64,6 +68,7 @@ class AlertCalls(Calls):
             judged=figures.judged,
             judged_real=figures.real,
             children=[wire.alert(row) for row in children],
+            hours=[pb.AlertHours(alert_id=own, per_hour=counts) for own, counts in hours.items()],
             sick_sources=[wire.source(row) for row in sick if not row.brand_id or person.sees_brand(row.brand_id)],
             detector_lag_s=max((lag.age_s for lag in lags), default=0.0),
             detector_fault=next((lag.paused for lag in lags if lag.paused), ""),

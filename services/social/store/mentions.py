@@ -153,6 +153,11 @@ _EVIDENCE = MENTIONS.query(
 _PER_HOUR = Sql(
     "SELECT (occurred_us - :since_us) / 3600000000, count(*) FROM matches WHERE watch_id = :watch_id AND occurred_us >= :since_us GROUP BY 1"
 )
+_ALERTS_PER_HOUR = Sql(
+    "SELECT alert_mentions.alert_id, (mentions.occurred_us - :since_us) / 3600000000, count(*) FROM alert_mentions"
+    " JOIN mentions ON mentions.id = alert_mentions.mention_id"
+    " WHERE alert_mentions.alert_id IN (:alert_ids...) AND mentions.occurred_us >= :since_us GROUP BY 1, 2"
+)
 _NEWEST = MENTIONS.query("WHERE occurred_us < :before_us ORDER BY occurred_us DESC LIMIT :limit")
 
 
@@ -245,6 +250,15 @@ def per_hour(reader: Reader, watch_id: str, since_us: int) -> list[int]:
         for hour, count in reader.rows(_PER_HOUR, {"watch_id": watch_id, "since_us": since_us})
     }
     return [counts.get(hour, 0) for hour in range(24)]
+
+
+def alerts_per_hour(reader: Reader, alert_ids: Sequence[str], since_us: int) -> dict[str, list[int]]:
+    """Posts of each alert in each of the 24 hours from `since_us` on; alerts without any are left out."""
+    found: dict[str, list[int]] = {}
+    for alert_id, hour, count in reader.rows(_ALERTS_PER_HOUR, {"alert_ids": list(alert_ids), "since_us": since_us}):
+        hours = found.setdefault(str(alert_id), [0] * 24)
+        hours[min(int(hour or 0), 23)] += int(count or 0)  # a post dated ahead is of the last hour
+    return found
 
 
 def list_newest(reader: Reader, before_us: int, limit: int) -> list[Mention]:

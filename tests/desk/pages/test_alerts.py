@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -235,3 +236,11 @@ def test_a_refused_password_is_explained_in_the_persons_language(
 
     assert answer.status_code == 422
     assert said in answer.text
+
+
+def test_the_list_shows_how_fast_each_alert_goes(admin: Browser) -> None:
+    for path in ("/alerts", "/alerts/rows?ids=alr_one"):
+        page = admin.get(path).text.partition('id="row-alr_one"')[2].partition("</li>")[0]
+
+        assert page.count('<rect x="') == 24
+        assert ("42 in 24 ore, 6 nell'ultima" in html.unescape(page)) or "42 in 24 hours, 6 in the last" in page

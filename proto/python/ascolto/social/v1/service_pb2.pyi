@@ -366,6 +366,7 @@ class ListAlertsResponse(_message.Message):
     DETECTOR_LAG_S_FIELD_NUMBER: _builtins.int
     DETECTOR_FAULT_FIELD_NUMBER: _builtins.int
     CHILDREN_FIELD_NUMBER: _builtins.int
+    HOURS_FIELD_NUMBER: _builtins.int
     next: _builtins.str
     total: _builtins.int
     mentions_since: _builtins.int
@@ -381,6 +382,8 @@ class ListAlertsResponse(_message.Message):
     def sick_sources(self) -> _containers.RepeatedCompositeFieldContainer[Global___Source]: ...
     @_builtins.property
     def children(self) -> _containers.RepeatedCompositeFieldContainer[_events_pb2.Alert]: ...
+    @_builtins.property
+    def hours(self) -> _containers.RepeatedCompositeFieldContainer[Global___AlertHours]: ...
     def __init__(
         self,
         *,
@@ -395,14 +398,38 @@ class ListAlertsResponse(_message.Message):
         detector_lag_s: _builtins.float = ...,
         detector_fault: _builtins.str = ...,
         children: _abc.Iterable[_events_pb2.Alert] | None = ...,
+        hours: _abc.Iterable[Global___AlertHours] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["last_alert_at", b"last_alert_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "children", b"children", "detector_fault", b"detector_fault", "detector_lag_s", b"detector_lag_s", "judged", b"judged", "judged_real", b"judged_real", "last_alert_at", b"last_alert_at", "mentions_since", b"mentions_since", "next", b"next", "sick_sources", b"sick_sources", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "children", b"children", "detector_fault", b"detector_fault", "detector_lag_s", b"detector_lag_s", "hours", b"hours", "judged", b"judged", "judged_real", b"judged_real", "last_alert_at", b"last_alert_at", "mentions_since", b"mentions_since", "next", b"next", "sick_sources", b"sick_sources", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListAlertsResponse: _TypeAlias = ListAlertsResponse  # noqa: Y015
+
+@_typing.final
+class AlertHours(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALERT_ID_FIELD_NUMBER: _builtins.int
+    PER_HOUR_FIELD_NUMBER: _builtins.int
+    alert_id: _builtins.str
+    @_builtins.property
+    def per_hour(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        alert_id: _builtins.str = ...,
+        per_hour: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_id", b"alert_id", "per_hour", b"per_hour"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AlertHours: _TypeAlias = AlertHours  # noqa: Y015
 
 @_typing.final
 class GetAlertRequest(_message.Message):
