@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+import socket
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import grpc
 import pytest
@@ -22,11 +26,12 @@ from tests.kit.test_rpc import _methods
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(120)]
 METHODS = sorted(_methods())
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"  # RFC 9113, section 3.4
 
 
 @pytest.fixture(scope="module")
-def channels(template: Prepared) -> Iterator[dict[str, grpc.Channel]]:
-    """A bare channel to each service, over the network."""
+def places(template: Prepared) -> Iterator[dict[str, HostPort]]:
+    """Where each service is called over the network."""
     settings = Settings.from_env({"ASCOLTO_DATA": str(template.folder / "data"), "ASCOLTO_MODELS": "0"})
     with Application(settings) as app:
         app.migrate()
@@ -35,10 +40,17 @@ def channels(template: Prepared) -> Iterator[dict[str, grpc.Channel]]:
         for name in app.services:
             place = free_port(HostPort("127.0.0.1", 0))
             app.listen(name, place)
-            made[name] = grpc.insecure_channel(str(place))
+            made[name] = place
         yield made
-        for channel in made.values():
-            channel.close()
+
+
+@pytest.fixture(scope="module")
+def channels(places: dict[str, HostPort]) -> Iterator[dict[str, grpc.Channel]]:
+    """A bare channel to each."""
+    made = {name: grpc.insecure_channel(str(place)) for name, place in places.items()}
+    yield made
+    for channel in made.values():
+        channel.close()
 
 
 def service_of(method: str) -> list[str]:
@@ -81,3 +93,30 @@ def test_a_message_too_large_and_questions_about_the_contract_are_refused(channe
         for version in ("v1", "v1alpha"):
             reflection = f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo"
             assert refusal(channel, reflection) == "UNIMPLEMENTED"
+
+
+def test_a_gigabyte_is_refused_by_its_announced_length(channels: dict[str, grpc.Channel]) -> None:
+    before = _rss_mib()
+    method = next(one for one in METHODS if one.endswith("/AcceptContacts"))
+
+    assert refusal(channels["intake"], method, bytes(2**30)) == "RESOURCE_EXHAUSTED"
+    assert _rss_mib() - before < 2 * 1024, "what this test sends is all there is of it"
+
+
+def test_who_connects_and_never_finishes_a_word_holds_up_nobody(places: dict[str, HostPort]) -> None:
+    place = places["tickets"]
+    method = next(one for one in METHODS if one.endswith("/ListTickets"))
+    with contextlib.ExitStack() as opened:
+        for number in range(200):
+            slow = opened.enter_context(socket.create_connection((place.host, place.port), timeout=10))
+            slow.sendall(_PREFACE[: number % len(_PREFACE)])
+        fresh = opened.enter_context(grpc.insecure_channel(str(place)))
+        began = time.monotonic()
+
+        assert refusal(fresh, method) == "UNAUTHENTICATED"
+        assert time.monotonic() - began < 10.0
+
+
+def _rss_mib() -> float:
+    status = Path("/proc/self/status").read_text("ascii").splitlines()
+    return int(next(line for line in status if line.startswith("VmRSS")).split()[1]) / 1024
