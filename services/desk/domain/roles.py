@@ -14,6 +14,7 @@ TICKETS_READ = "tickets:read"
 TICKETS_WRITE = "tickets:write"
 CONTACTS_WRITE = "contacts:write"
 SEARCH_READ = "search:read"
+SEARCH_EXPORT = "search:export"  # all hits at once, out of the desk
 MENTIONS_READ = "mentions:read"
 MENTIONS_WRITE = "mentions:write"
 ALERTS_WRITE = "alerts:write"
@@ -27,6 +28,7 @@ PERMISSIONS = (
     TICKETS_WRITE,
     CONTACTS_WRITE,
     SEARCH_READ,
+    SEARCH_EXPORT,
     MENTIONS_READ,
     MENTIONS_WRITE,
     ALERTS_WRITE,
@@ -44,6 +46,7 @@ ROLES: dict[str, frozenset[str]] = {
             TICKETS_WRITE,
             CONTACTS_WRITE,
             SEARCH_READ,
+            SEARCH_EXPORT,
             MENTIONS_READ,
             MENTIONS_WRITE,
             ALERTS_WRITE,

@@ -36,6 +36,7 @@ def build_pages(desk: Desk) -> DeskPages:
         code,
         customers,
         entry,
+        export,
         factor,
         inbox,
         mentions,
@@ -54,7 +55,7 @@ def build_pages(desk: Desk) -> DeskPages:
     frame = Frame(desk, Pages())
     router = APIRouter()
     for page in (
-        entry, code, reset, inbox, ticket, customers, search, mentions, alerts, operations, settings_shop, settings_people,
+        entry, code, reset, inbox, ticket, customers, search, export, mentions, alerts, operations, settings_shop, settings_people,
         settings_listening, profile, factor, calls,
     ):  # fmt: skip
         router.routes.extend(page.routes(frame).routes)  # as they are: an included route is analysed once more

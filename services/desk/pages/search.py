@@ -147,7 +147,7 @@ def routes(frame: Frame) -> APIRouter:
         section = "customers" if only else "search"
         chosen = [tuple(one.split(":", 1)) for one in request.query_params.getlist("f") if ":" in one]
         context: dict[str, Any] = {"found": None, "problem": None, "recent": [], "facets": [], "histogram": [], "ways": [],
-                                   "hits": [], "exact": None, "next": "", "orders": [], "total_words": "", "searched": ""}  # fmt: skip
+                                   "hits": [], "exact": None, "next": "", "orders": [], "total_words": "", "searched": "", "export": ""}  # fmt: skip
         context["searches"] = (
             [] if q.strip() else [one.query for one in desk.writing.searches(me.user.id) if not one.name]
         )
@@ -233,6 +233,9 @@ def _shown(frame: Frame, tongue: Tongue, answer: FindResponse, action: str, base
         ],
         "newer": tongue.count("%(num)s newer", "%(num)s newer", answer.newer) if answer.newer else "",
         "here": here,
+        "export": f"/search/export?{urlencode({'q': base['q'], 'f': base['f']}, doseq=True)}"
+        if answer.hits and action == "/search"
+        else "",
         "orders": orders,
         "total_words": total,
         "searched": tongue.text("Searched: messages, notes, posts and customers of the brands you see, all dates."),

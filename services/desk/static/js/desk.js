@@ -58,7 +58,7 @@ async function load(url, pane) {
   busyBar(-1);
   if (!answer || mine.signal.aborted) return;
   if (answer.redirected || !answer.ok) return location.assign(url);
-  const found = parse(await answer.text());
+  const found = parse(await answer.text().catch(() => ""));
   const made = found.getElementById("ticket");
   if (!made || mine.signal.aborted) return;
   pane.replaceWith(document.adoptNode(made));
