@@ -135,8 +135,8 @@ def _in_order(world: World, ledger: Ledger) -> list[str]:
         if said is None:
             continue
         lane = (event.lane, said.ticket)
-        if last.get(lane, 0) >= said.seq:
-            wrong.append(f"(2) {own} is number {said.seq} on {said.ticket}, after number {last[lane]}")
+        if (before := last.get(lane, 0)) >= said.seq:
+            wrong.append(f"(2) {own} is number {said.seq} on {said.ticket}, after number {before}")
         last[lane] = said.seq
         key = said.external.rpartition(":")[2]
         where[key] = (event.lane, event.offset, said.ticket)
