@@ -138,14 +138,13 @@ class Consumer:
             self.close()
 
     def _rest_s(self, handled: int, took_s: float) -> float:
-        """How long to leave the processor to others, the edge above all.
+        """How long to leave the processor to others, the edge above all: as long as the batch took.
 
-        After a full batch, when more waits, as long as it took: alone that is a moment, and where many threads want the
-        one interpreter a batch takes longer, so that a backlog gives way to who writes to us now.
+        Alone that is a moment. Where many threads or processes want the same processor a batch takes longer: then a
+        backlog gives way to who writes to us now, and the next batch has more in it for the same price.
         """
-        if handled < self.consumption.batch:
-            return max(0.0, _PACE_S - took_s)
-        return min(took_s, _LONGEST_REST_S)
+        rest_s = min(took_s, _LONGEST_REST_S)
+        return rest_s if handled >= self.consumption.batch else max(rest_s, _PACE_S - took_s)
 
     def run_once(self) -> int:
         """Handles all that waits in the parts held now; returns how many records. Raises what makes it pause."""

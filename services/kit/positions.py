@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.kit.bus import Log, Part
+from services.kit.bus import Bounds, Log, Part
 from services.kit.db.sql import Sql
 from services.kit.ids import made_at
 from services.kit.inbox import Place
@@ -48,15 +48,29 @@ class Positions:
 
     def backlog(self, topic: str, now: datetime) -> Backlog:
         """What the group has not read of a topic, its parts added up. Raises what asking the log or the database does."""
-        known, position, end, age_s = self.known(), 0, 0, 0.0
-        for part, bounds in self._log.bounds(topic).items():
-            at = known.get(part, bounds.begin)
-            waiting = self._log.read(part.topic, part.partition, at, 1) if at != bounds.end else []
-            position += waiting[0].offset if waiting else at  # on the local log other topics use offsets too
-            end += max(bounds.end, waiting[0].offset + 1) if waiting else at
-            if waiting:
-                age_s = max(age_s, (now - made_at(waiting[0].event_id)).total_seconds())
+        bounds = self._log.bounds(topic)
+        at = self._at(bounds)
+        waiting = self._log.first({part: offset for part, offset in at.items() if offset != bounds[part].end})
+        position, end, age_s = 0, 0, 0.0
+        for part, offset in at.items():
+            record = waiting.get(part)
+            position += record.offset if record else offset  # on the local log other topics use offsets too
+            end += max(bounds[part].end, record.offset + 1) if record else offset
+            if record:
+                age_s = max(age_s, (now - made_at(record.event_id)).total_seconds())
         return Backlog(position, end, age_s)
+
+    def unread(self, topics: Collection[str]) -> int:
+        """At most how many records of some topics the group has not read; 0 only when it has read all. Raises as `backlog`."""
+        bounds = {part: found for topic in topics for part, found in self._log.bounds(topic).items()}
+        behind = {part: offset for part, offset in self._at(bounds).items() if offset != bounds[part].end}
+        if not any(self._log.first({part: offset}) for part, offset in behind.items()):
+            return 0
+        return sum(bounds[part].end - offset for part, offset in behind.items())
+
+    def _at(self, bounds: Mapping[Part, Bounds]) -> dict[Part, int]:
+        known = self.known()
+        return {part: known.get(part, found.begin) for part, found in bounds.items()}
 
     def known(self) -> dict[Part, int]:
         """All positions of the group."""

@@ -39,6 +39,7 @@ _BYTES = 4 * 1024 * 1024  # in flight at most: the outbox is the queue, and memo
 _LEASE_S = 15.0
 _TAKE_S = 1.0  # between two tries for the lease
 _PACE_S = 0.04  # small batches are not begun more often: each costs four statements and a request for each partition
+_LONGEST_REST_S = 0.25  # after one that took long, as on a busy machine, as long as it took
 _WAIT_S = 0.5  # where no commit wakes it: those of other processes on SQLite, copies of dead letters
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 _LONGEST_TRANSACTION_S = 60.0  # what draws an id commits within it; the floor trails by twice as much
@@ -172,7 +173,8 @@ class Relay:
                     continue
                 pause, self.paused = _FIRST_PAUSE_S, ""
                 if 0 < moved < _ROWS:
-                    stop.wait(max(0.0, _PACE_S - (time.monotonic() - begun)))
+                    took_s = time.monotonic() - begun
+                    stop.wait(max(min(took_s, _LONGEST_REST_S), _PACE_S - took_s))
                 elif not moved:
                     seen = self._wakes.wait(self._topics, seen, _WAIT_S)
         finally:

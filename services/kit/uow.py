@@ -134,10 +134,18 @@ class PoolUse:
     refused: int = 0  # none came free in time
 
 
+class Spacing(NamedTuple):
+    """When commits that others wait for are best kept apart: from `crowd` items in one on, by `seconds` from begin to begin."""
+
+    crowd: int
+    seconds: float
+
+
 class Database(Protocol):
     """One service's database."""
 
     commits: int  # since the start, by this process
+    spacing: Spacing
 
     def write(self, function: Callable[[Uow], T], *, lane: Lane = Lane.PEOPLE) -> T:
         """Runs `function` in a transaction, returns its result after the commit. A write inside a write raises."""

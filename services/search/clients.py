@@ -53,9 +53,9 @@ class GrpcOwners:
             changes += wire.of_interaction(interaction, None, self._blobs)
         return Page(changes, page.last_rev, page.done, page.total)
 
-    def recent(self, person: Person, words: Sequence[str], limit: int) -> list[Document]:
+    def recent(self, person: Person, words: Sequence[str], limit: int, *, newest: int = 0) -> list[Document]:
         """The newest messages that hold all words, from the store itself, for `person`. Raises `Unavailable`."""
-        request = tickets.FindRecentRequest(words=words, limit=limit)
+        request = tickets.FindRecentRequest(words=words, limit=limit, newest=newest)
         answer = self._caller.invoke(self._tickets.FindRecent, request, person=person, timeout_s=_ASK_S)
         facts = {ticket.id: wire.facts_of(ticket) for ticket in answer.tickets}
         found = []

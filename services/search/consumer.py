@@ -230,12 +230,9 @@ class Indexer:
         found = [self._positions.backlog(topic, self._clock.now()) for topic in wire.CONSUMES]
         return Behind(sum(one.end - one.position for one in found), max(one.age_s for one in found))
 
-    def lags(self) -> bool:
-        """Whether any event waits; so it may be, too, when the log is away."""
-        try:
-            return self.behind().events > 0
-        except Unavailable:
-            return True
+    def unread(self) -> int:
+        """At most how many events wait that the index has not got. Raises `Unavailable` when the log is away."""
+        return self._positions.unread(wire.CONSUMES)
 
 
 def _add(batch: dict[Part, list[Record]], more: dict[Part, list[Record]]) -> None:

@@ -198,8 +198,8 @@ class Owners(Protocol):
         """
         ...
 
-    def recent(self, person: Person, words: Sequence[str], limit: int) -> list[Document]:
-        """The newest messages that hold all words, from the store itself, for `person`."""
+    def recent(self, person: Person, words: Sequence[str], limit: int, *, newest: int = 0) -> list[Document]:
+        """The newest messages that hold all words, from the store itself, for `person`; looks through `newest` (0: as many as it can)."""
         ...
 
     def ticket(self, person: Person, number: int) -> Document | None:

@@ -110,6 +110,17 @@ class BusContract(ABC):
         assert log.read(*part, records[1].offset, 1) == [records[1]]
         assert log.bounds(topics.CONTACTS)[part].end > records[2].offset
 
+    def test_the_first_record_behind_a_place_is_found(self, log: Log, producer: Database) -> None:
+        self.publish(producer, ["a", "b"])
+
+        [(part, bounds)] = log.bounds(topics.CONTACTS).items()
+        records = log.read(*part, bounds.begin, 10)
+        assert log.first({part: records[1].offset}) == {part: records[1]}
+        assert log.first({part: bounds.end}) == {}
+        assert log.first({}) == {}
+        with pytest.raises(Internal, match="beyond the log's end"):
+            log.first({part: bounds.end + 1})
+
     def test_a_group_starts_where_its_database_says_not_where_the_log_remembers(
         self, log: Log, producer: Database, database: Database, clock: ManualClock
     ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -131,6 +132,27 @@ def publish_numbered(database: Database, items: Sequence[str]) -> None:
 def _emit(items: Sequence[str], uow: Uow) -> None:
     for item, rev in zip(items, uow.next_revs(len(items)), strict=True):
         uow.emit(Event(topics.CONTACTS, item.partition(".")[0], f"con_{item}", rev, ContactReceived()))
+
+
+def test_the_first_records_of_many_parts_are_found_from_wherever_one_looks(url: str, intake: SqliteDatabase) -> None:
+    publish_numbered(intake, numbered(60, 10))
+    cluster = Cluster.of(url)
+    moving = relay(cluster, intake)
+    moving.take()
+    wait_until(lambda: not moving.step(threading.Event()), 20.0)
+    moving.close()
+
+    log, rng = KafkaLog(cluster), random.Random(6)
+    bounds = log.bounds(topics.CONTACTS)
+    for _ in range(25):
+        some = [part for part in bounds if rng.random() < 0.7]
+        places = {part: rng.randrange(bounds[part].begin, bounds[part].end + 1) for part in some}
+        found = log.first(places)
+        assert {part: record.offset for part, record in found.items()} == {
+            part: offset for part, offset in places.items() if offset < bounds[part].end
+        }
+    log.close()
+
 
 
 def test_an_acknowledgement_lost_after_the_broker_applied_it_doubles_nothing(

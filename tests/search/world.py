@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import copy
 from pathlib import Path
 
@@ -55,6 +55,9 @@ class MemoryLog:
 
     def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Record]:
         return self.records[topic][offset : offset + limit]
+
+    def first(self, places: Mapping[Part, int]) -> dict[Part, Record]:
+        return {part: record for part, offset in places.items() for record in self.read(*part, offset, 1)}
 
     def join(self, group: str, topics_: Sequence[str], positions: Positions) -> MemoryReading:
         return MemoryReading(self, topics_, positions)
@@ -139,7 +142,7 @@ class Owner:
         last = page[-1].rev if page else after_rev
         return Page(changes, last, done=len(rows) <= self.page_size, total=len(rows))
 
-    def recent(self, person: Person, words: Sequence[str], limit: int) -> list[Document]:
+    def recent(self, person: Person, words: Sequence[str], limit: int, *, newest: int = 0) -> list[Document]:
         if self.away:
             raise Unavailable("The owner is away.")
         found = [
@@ -147,6 +150,9 @@ class Owner:
             for document in self.expected().values()
             if document.kind in {"message", "note"} and all(word.lower() in document.text.lower() for word in words)
         ]
+        if newest:
+            among = sorted((document.rev for document in self.expected().values()), reverse=True)[:newest]
+            found = [document for document in found if document.rev in among]
         return sorted(found, key=lambda document: -document.occurred_us)[:limit]
 
     def ticket(self, person: Person, number: int) -> Document | None:
@@ -200,7 +206,7 @@ class World:
         self.generations = Generations(self.database, self.engine, clock=self.clock)
         self.indexer = Indexer(self.generations, self.database, self.log, self.blobs, clock=self.clock)
         self.rebuilder = Rebuilder(self.generations, self.owner, self.database, Leases(self.database), holder)
-        self.finder = Finder(self.generations, self.owner, self.indexer.lags)
+        self.finder = Finder(self.generations, self.owner, self.indexer.unread)
 
     def stop(self) -> None:
         self.generations.close()

@@ -174,6 +174,7 @@ class Acceptor:
 
     def __init__(self, database: Database, preparer: Preparer) -> None:
         self._database, self.preparer = database, preparer
+        self.spacing = database.spacing
         self._counting = threading.Lock()
         self.taken: dict[str, int] = {}  # raw contacts of each channel since the start, resent ones included
         self._received: dict[str, int] = {}  # account -> when its last contact came; noted on the account by a worker

@@ -30,8 +30,6 @@ from services.kit.errors import AscoltoError, Forbidden, NotFound, Unauthenticat
 
 MAX_BODY = 15 * 1024 * 1024
 MAX_GROUP = 100
-_CROWD = 4  # contacts in one commit: so many come together at some 500 a second, where each commit spared counts
-_SPACE_S = 0.008  # between commits while they are a crowd
 _ENOUGH = 32  # so many make a commit worth its price at once
 MAX_WAITING = 2_000  # beyond it the edge says 503: the sender's queue is the better one
 Decode = Callable[[bytes, datetime], Inbound]
@@ -42,12 +40,12 @@ _SCOPES = frozenset({"contacts:write", "admin"})
 class Coalescer:
     """Gathers contacts of one event loop into common transactions; each caller hears of its own after the commit.
 
-    A few are written at once. While a crowd comes during each commit, commits keep a small distance: it costs a few
-    milliseconds and saves most calls of fsync.
+    A few are written at once. While a crowd comes during each commit, commits keep the distance that suits the database:
+    it costs a few milliseconds and saves most calls of fsync, or of a server.
     """
 
     def __init__(self, acceptor: Acceptor) -> None:
-        self._acceptor = acceptor
+        self._acceptor, self._spacing = acceptor, acceptor.spacing
         self._waiting: deque[tuple[Prepared, asyncio.Future[Accepted]]] = deque()
         self._busy = False
         self._scheduled = False
@@ -76,7 +74,7 @@ class Coalescer:
             loop.call_at(self._next_at, self._flush, loop)
             return
         group = [self._waiting.popleft() for _ in range(min(MAX_GROUP, len(self._waiting)))]
-        self._crowded, self._next_at = len(group) >= _CROWD, now + _SPACE_S
+        self._crowded, self._next_at = len(group) >= self._spacing.crowd, now + self._spacing.seconds
         self._busy = True
         try:
             future = self._acceptor.submit([prepared for prepared, _ in group])

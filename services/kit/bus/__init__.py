@@ -121,6 +121,10 @@ class Log(Protocol):
         """
         ...
 
+    def first(self, places: Mapping[Part, int]) -> dict[Part, Record]:
+        """The first record of each part at or behind a place, where there is one; for looking. Raises as `read`."""
+        ...
+
     def join(self, group: str, topics: Sequence[str], positions: Positions) -> Reading:
         """Reads as a member of `group`: each part is held by one member, which begins where `positions` says."""
         ...

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _ANSWER_MS = 5000
 _LOOK_MS = 100
+_LOOK_BYTES = 64 * 1024  # of each partition; a larger record comes all the same
 _AWAY_S = 2.0
 
 
@@ -92,6 +93,30 @@ class KafkaLog:
                     return [record_of(part, message) for message in polled[there]]
         raise Unavailable(f"Kafka at {self._cluster} did not answer within {_ANSWER_MS} ms.")
 
+    def first(self, places: Mapping[Part, int]) -> dict[Part, Record]:
+        """The first record of each part at or behind a place, where there is one; one question for all."""
+        bounds = self.bounds_of(places) if places else {}
+        for part, offset in places.items():
+            bounds[part].check(part, offset)
+        there = {
+            TopicPartition(self._cluster.name(part.topic), part.partition): part
+            for part, offset in places.items()
+            if offset < bounds[part].end
+        }
+        found: dict[Part, Record] = {}
+        with self._question() as asker:
+            until = time.monotonic() + _ANSWER_MS / 1000
+            while there and time.monotonic() < until:
+                asker.assign(list(there))  # those that are still asked for: the rest of what they hold would come first
+                for name, part in there.items():
+                    asker.seek(name, places[part])
+                for name, messages in asker.poll(_LOOK_MS).items():
+                    part = there.pop(name)
+                    found[part] = record_of(part, messages[0])
+        if there:
+            raise Unavailable(f"Kafka at {self._cluster} did not answer within {_ANSWER_MS} ms.")
+        return found
+
     @contextlib.contextmanager
     def _question(self) -> Iterator[Any]:
         """One at a time. After one without an answer the next are told so at once: a page asks many in a row."""
@@ -109,7 +134,12 @@ class KafkaLog:
         if self._asking is None:
             self._cluster.reach()
             self._asking = KafkaConsumer(
-                **self._cluster.client, group_id=None, enable_auto_commit=False, auto_offset_reset="none", **FETCH
+                **self._cluster.client,
+                **FETCH,
+                group_id=None,
+                enable_auto_commit=False,
+                auto_offset_reset="none",
+                max_partition_fetch_bytes=_LOOK_BYTES,
             )
         return self._asking
 

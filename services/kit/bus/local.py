@@ -171,6 +171,10 @@ class LocalLog:
                 Bounds(floor, self._end(connection)).check(Part(topic, partition), offset)
         return _records(topic, partition, json.loads(heads), data or b"")
 
+    def first(self, places: Mapping[Part, int]) -> dict[Part, Record]:
+        """The first record of each part at or behind a place, where there is one."""
+        return {part: record for part, offset in places.items() for record in self.read(*part, offset, 1)}
+
     def begin(self, topic: str) -> int:
         """The offset below which everything is pruned."""
         with self._connection(self._producer(topic)) as connection:

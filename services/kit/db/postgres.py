@@ -31,7 +31,7 @@ from services.kit.db.postgres_pool import Limits, Pool, Watch, conninfo
 from services.kit.db.postgres_uow import PostgresReader, PostgresUow, Statements
 from services.kit.db.postgres_wake import Ear, Waker, listen
 from services.kit.errors import Internal, Unavailable
-from services.kit.uow import Lane, PoolUse, Reader, Uow
+from services.kit.uow import Lane, PoolUse, Reader, Spacing, Uow
 
 if TYPE_CHECKING:
     from services.kit.app import Worker
@@ -57,6 +57,7 @@ class PostgresDatabase:
     """One service's database."""
 
     uow_type = PostgresUow
+    spacing = Spacing(crowd=2, seconds=0.02)  # a commit is a dozen calls: at a hundred a second they are worth sharing
 
     def __init__(
         self,

@@ -138,7 +138,7 @@ class Watch:
         self._turn = threading.Condition()
         self._until: dict[Connection[Any], float] = {}
         self._thread: threading.Thread | None = None
-        self._closing = False
+        self._asleep = self._used = self._closing = False
 
     @contextlib.contextmanager
     def over(self, connection: Connection[Any]) -> Iterator[None]:
@@ -148,7 +148,8 @@ class Watch:
                 self._thread = threading.Thread(target=self._run, name=f"{self._name}-watch", daemon=True)
                 self._thread.start()
             self._until[connection] = time.monotonic() + self._seconds
-            if len(self._until) == 1:
+            self._used = True
+            if self._asleep:  # while much happens it looks by itself: to wake it each time costs more than the look
                 self._turn.notify()
         try:
             yield
@@ -163,7 +164,8 @@ class Watch:
                 for connection in [one for one, until in self._until.items() if until < now]:
                     del self._until[connection]
                     _cut(connection)
-                self._turn.wait(0.5 if self._until else None)
+                self._asleep, self._used = not self._until and not self._used, False
+                self._turn.wait(None if self._asleep else 0.5)
 
     def close(self) -> None:
         """Stops watching."""

@@ -18,6 +18,7 @@ from services.kit.db.postgres_pool import Pool
 
 CHANNEL = "outbox"
 _LOOK_S = 1.0  # between looks at `stop`
+_SPACE_S = 0.02  # between two NOTIFY: each is a transaction of its own, and wakes every listener of the database
 _LONGEST_PAUSE_S = 10.0
 
 
@@ -54,6 +55,8 @@ class Waker:
                     connection.execute("SELECT pg_notify($1, $2)", (CHANNEL, " ".join(sorted(topics))))
             except psycopg.Error as error:
                 self._log.warning("notify.failed", error=str(error))
+            with self._turn:
+                self._turn.wait_for(lambda: self._closing, _SPACE_S)
 
     def close(self) -> None:
         """Sends what waits, then stops."""

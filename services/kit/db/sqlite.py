@@ -27,7 +27,7 @@ from services.kit.db.sqlite_limits import Limits
 from services.kit.db.sqlite_readers import Readers
 from services.kit.db.sqlite_uow import Job, SqliteUow
 from services.kit.errors import Internal, Unavailable
-from services.kit.uow import Lane, PoolUse, Reader, Uow
+from services.kit.uow import Lane, PoolUse, Reader, Spacing, Uow
 
 if TYPE_CHECKING:
     from services.kit.app import Worker
@@ -46,6 +46,8 @@ def _touch(uow: Uow) -> None:  # the sequence's row is written with the group
 
 class SqliteDatabase:
     """One service's file."""
+
+    spacing = Spacing(crowd=4, seconds=0.008)  # so many come at some 500 a second, where each fsync spared counts
 
     def __init__(
         self,

@@ -24,6 +24,8 @@ FACETS = ("kind", "channel", "brand", "state", "tag", "agent", "team", "lang", "
 _MOST_LIMIT = 200
 _MOST_SCOPES = 100
 _COUNTED_ANEW = timedelta(minutes=1)  # it is an aggregation over everything
+_ALL = 1_000_000  # the store looks through as many as it can in its time
+_MEANWHILE = 200  # what came since the log was asked, or is on its way there
 _log = log.logger("search")
 
 
@@ -60,10 +62,10 @@ class Answer:
 
 
 class Finder:
-    """Searches for people. `lags` says whether anything waits that the index has not got yet."""
+    """Searches for people. `unread` says how many events, at most, wait that the index has not got; it raises `Unavailable`."""
 
-    def __init__(self, generations: Generations, owners: Owners, lags: Callable[[], bool]) -> None:
-        self._generations, self._owners, self._lags = generations, owners, lags
+    def __init__(self, generations: Generations, owners: Owners, unread: Callable[[], int]) -> None:
+        self._generations, self._owners, self._unread = generations, owners, unread
         self._values: dict[Scope, tuple[datetime, dict[str, int]]] = {}
 
     def find(self, question: Question) -> Answer:
@@ -147,20 +149,28 @@ class Finder:
             if kind == "ticket":
                 document = self._owners.ticket(question.person, int(value))
                 return Row(document) if document is not None else None
-            lags = self._lags()  # asked before the index: what is indexed meanwhile is found in it
+            newest = self._newest()  # asked before the index: what is indexed meanwhile is found in it
             if CUSTOMER in scope.kinds and kind in {"email", "phone"}:
                 wanted = all_of([Filter("kind", (CUSTOMER,)), Word(value)])
                 if rows := index.find(Plan(wanted, scope, limit=1, typos=False)).rows:
                     return rows[0]
             if rows := index.find(Plan(Word(value), scope, sort="new", limit=1, typos=False)).rows:
                 return rows[0]
-            if not lags:
+            if not newest:
                 return None
-            recent = self._owners.recent(question.person, [value], 1)
+            recent = self._owners.recent(question.person, [value], 1, newest=newest)
             return Row(recent[0]) if recent and recent[0].kind in scope.kinds else None
         except AscoltoError as error:  # the card is a help; the list below does not depend on it
             _log.info("find.no_card", reason=error.kind)
             return None
+
+    def _newest(self) -> int:
+        """Among how many of the store's newest what the index has not got must be; 0 when it has all."""
+        try:
+            unread = self._unread()
+        except Unavailable:
+            return _ALL
+        return unread and unread + _MEANWHILE
 
     def _zero(self, index: Index, plan: Plan, found: Found, now: datetime) -> dict[str, int]:
         """How many values each facet has elsewhere that are none of this answer's; counted anew each minute."""

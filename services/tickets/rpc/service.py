@@ -177,7 +177,7 @@ class TicketsService(TicketMethods, TicketsServicer):
         """Newest messages that hold all the words, from the store."""
         person = person_of(context)
         with self.database.read() as reader:
-            kept = read.recent_interactions(reader, person, brand_id=request.brand_id)
+            kept = read.recent_interactions(reader, person, brand_id=request.brand_id, newest=request.newest)
             found = _holding(kept, [word.lower() for word in request.words if word], limit_of(request.limit))
             shown, names = _tickets_of(reader, person, found)
         return pb.FindRecentResponse(
@@ -192,7 +192,11 @@ def _tickets_of(reader: Reader, person: Person, found: Sequence[Interaction]) ->
 
 def _holding(kept: Sequence[interactions.Kept], words: Sequence[str], limit: int) -> list[Interaction]:
     found: list[Interaction] = []
+    plain = [word.encode() for word in words if word.isascii()]  # as these stand in the bytes, most rows need no parsing
     for row in kept:
+        stored = row.data.lower()
+        if not all(word in stored for word in plain):
+            continue
         one = Interaction.FromString(row.data)
         text = f"{one.subject}\n{one.text}\n{one.author.name}\n{one.author.value}".lower()
         if all(word in text for word in words):

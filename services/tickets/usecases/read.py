@@ -103,11 +103,11 @@ def get_customer(reader: Reader, person: Person, customer_id: str, *, after: str
     return History(customer, [tickets.of_row(row, unpack) for row in rows], recent, following, total)
 
 
-def recent_interactions(reader: Reader, person: Person, *, brand_id: str) -> list[Kept]:
-    """The newest messages and notes the person may read, to look through while the index is away."""
+def recent_interactions(reader: Reader, person: Person, *, brand_id: str, newest: int) -> list[Kept]:
+    """The newest messages and notes the person may read, at most `newest` (0: as many as time allows), to look through."""
     brands = set(person.brand_ids)
     if brand_id:
         if not person.sees_brand(brand_id):
             return []
         brands = {brand_id}
-    return interactions.recent(reader, _RECENT_ROWS, brands)
+    return interactions.recent(reader, min(newest or _RECENT_ROWS, _RECENT_ROWS), brands)

@@ -1140,8 +1140,11 @@ class FindRecentRequest(_message.Message):
     WORDS_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     BRAND_ID_FIELD_NUMBER: _builtins.int
+    NEWEST_FIELD_NUMBER: _builtins.int
     limit: _builtins.int
     brand_id: _builtins.str
+    newest: _builtins.int
+    """Look through so many of the newest alone; 0: as many as the store allows."""
     @_builtins.property
     def words(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
@@ -1150,10 +1153,11 @@ class FindRecentRequest(_message.Message):
         words: _abc.Iterable[_builtins.str] | None = ...,
         limit: _builtins.int = ...,
         brand_id: _builtins.str = ...,
+        newest: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["brand_id", b"brand_id", "limit", b"limit", "words", b"words"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brand_id", b"brand_id", "limit", b"limit", "newest", b"newest", "words", b"words"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
