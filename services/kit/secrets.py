@@ -26,7 +26,7 @@ class Keys:
         if len(master) < 32:
             raise Invalid("The installation's key is shorter than 32 bytes; restore the file `key` from a backup.")
         self._master = master
-        self._derived: dict[str, bytes] = {}
+        self._begun: dict[str, hmac.HMAC] = {}
 
     @classmethod
     def open(cls, path: Path) -> Keys:
@@ -58,10 +58,12 @@ class Keys:
 
     def sign(self, purpose: str, data: bytes) -> bytes:
         """HMAC-SHA256 of `data` under the purpose's key."""
-        key = self._derived.get(purpose)
-        if key is None:
-            key = self._derived[purpose] = self.derive(purpose)
-        return hmac.digest(key, data, "sha256")
+        begun = self._begun.get(purpose)
+        if begun is None:
+            begun = self._begun[purpose] = hmac.new(self.derive(purpose), digestmod=hashlib.sha256)
+        mine = begun.copy()  # unlike `hmac.digest` it keeps the interpreter: to get that back can cost a thousand times as much
+        mine.update(data)
+        return mine.digest()
 
     def verify(self, purpose: str, data: bytes, signature: bytes) -> bool:
         """Whether `signature` is ours, in constant time."""

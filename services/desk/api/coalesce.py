@@ -1,6 +1,8 @@
 """Contacts on their way to intake: what waits while a call is under way goes together in the next, at most 100.
 
-One line per caller, because a call carries one person. Lives on the event loop; calls run in a small pool.
+One line per caller, because a call carries one person. Lives on the event loop; calls run in a small pool. After a call
+with a crowd in it the next waits a moment: those just answered write again, and go along instead of making a call of
+their own.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ _TOGETHER = 100
 _TOGETHER_BYTES = 3 * 1024 * 1024  # a call has at most 4 MiB
 _WAITING = 2_000
 _THREADS = 4
+_CROWD, _ENOUGH = 4, 50  # contacts in a call
+_REST_S = 0.01
 
 
 class _Line:
@@ -77,6 +81,8 @@ class Coalescer:
                 for (_, future), answer in zip(batch, response.items, strict=True):
                     if not future.done():
                         future.set_result(answer)
+                if len(batch) >= _CROWD and len(line.waiting) < _ENOUGH:
+                    await asyncio.sleep(_REST_S)
         finally:
             line.running = False
             if not line.waiting:
