@@ -61,7 +61,9 @@ class Keys:
         begun = self._begun.get(purpose)
         if begun is None:
             begun = self._begun[purpose] = hmac.new(self.derive(purpose), digestmod=hashlib.sha256)
-        mine = begun.copy()  # unlike `hmac.digest` it keeps the interpreter: to get that back can cost a thousand times as much
+        mine = (
+            begun.copy()
+        )  # unlike `hmac.digest` it keeps the interpreter: to get that back can cost a thousand times as much
         mine.update(data)
         return mine.digest()
 

@@ -188,6 +188,11 @@ class Database(Protocol):
         ...
 
 
+def touch(uow: Uow) -> None:
+    """The least that can be written: the sequence's row."""
+    uow.next_revs()
+
+
 def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     """Slices of at most `size`, in order."""
     for start in range(0, len(items), size):

@@ -154,7 +154,6 @@ def test_the_first_records_of_many_parts_are_found_from_wherever_one_looks(url: 
     log.close()
 
 
-
 def test_an_acknowledgement_lost_after_the_broker_applied_it_doubles_nothing(
     url: str, proxy: Proxy, intake: SqliteDatabase
 ) -> None:

@@ -314,6 +314,9 @@ def test_what_is_recent_is_found_without_the_index(desk: Desk, clock: ManualCloc
 
     assert [one.text for one in found.interactions] == ["Il pacco è arrivato rotto."]
     assert [one.number for one in found.tickets] == [10001]
+    assert desk.call("FindRecent", pb.FindRecentRequest(words=["È"])).interactions
+    assert desk.call("FindRecent", pb.FindRecentRequest(words=["rotto"], newest=2)).interactions
+    assert not desk.call("FindRecent", pb.FindRecentRequest(words=["rotto"], newest=1)).interactions
 
 
 def test_answers_go_on_with_stale_brands_while_intake_is_away(desk: Desk, clock: ManualClock) -> None:

@@ -31,7 +31,7 @@ from services.kit.db.postgres_pool import Limits, Pool, Watch, conninfo
 from services.kit.db.postgres_uow import PostgresReader, PostgresUow, Statements
 from services.kit.db.postgres_wake import Ear, Waker, listen
 from services.kit.errors import Internal, Unavailable
-from services.kit.uow import Lane, PoolUse, Reader, Spacing, Uow
+from services.kit.uow import Lane, PoolUse, Reader, Spacing, Uow, touch
 
 if TYPE_CHECKING:
     from services.kit.app import Worker
@@ -47,10 +47,6 @@ _LONGEST_PAUSE_S = 0.5
 
 class _Unknown(Exception):
     """The connection went while COMMIT was under way."""
-
-
-def _touch(uow: Uow) -> None:
-    uow.next_revs()
 
 
 class PostgresDatabase:
@@ -156,7 +152,7 @@ class PostgresDatabase:
 
     def ping(self) -> None:
         """Raises `Unavailable` when nothing can be written."""
-        self.write(_touch)
+        self.write(touch)
 
     @property
     def waiting(self) -> int:

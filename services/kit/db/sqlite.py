@@ -27,7 +27,7 @@ from services.kit.db.sqlite_limits import Limits
 from services.kit.db.sqlite_readers import Readers
 from services.kit.db.sqlite_uow import Job, SqliteUow
 from services.kit.errors import Internal, Unavailable
-from services.kit.uow import Lane, PoolUse, Reader, Spacing, Uow
+from services.kit.uow import Lane, PoolUse, Reader, Spacing, Uow, touch
 
 if TYPE_CHECKING:
     from services.kit.app import Worker
@@ -38,10 +38,6 @@ T = TypeVar("T")
 Notify = Callable[[frozenset[str]], None]
 
 _CAREFUL_GROUPS = 50  # after a function failed: so many groups put each function into a savepoint of its own
-
-
-def _touch(uow: Uow) -> None:  # the sequence's row is written with the group
-    uow.next_revs()
 
 
 class SqliteDatabase:
@@ -142,7 +138,7 @@ class SqliteDatabase:
     def ping(self) -> None:
         """Raises `Unavailable` when nothing can be written, a full disk included."""
         try:
-            self.submit(_touch).result(timeout=self._limits.busy_s + 1)
+            self.submit(touch).result(timeout=self._limits.busy_s + 1)
         except TimeoutError as error:
             raise Unavailable(f"The database {self.service} does not answer in time.") from error
 

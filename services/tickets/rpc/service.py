@@ -192,7 +192,7 @@ def _tickets_of(reader: Reader, person: Person, found: Sequence[Interaction]) ->
 
 def _holding(kept: Sequence[interactions.Kept], words: Sequence[str], limit: int) -> list[Interaction]:
     found: list[Interaction] = []
-    plain = [word.encode() for word in words if word.isascii()]  # as these stand in the bytes, most rows need no parsing
+    plain = [word.encode() for word in words if word.isascii()]  # they stand so in the bytes: most rows need no parsing
     for row in kept:
         stored = row.data.lower()
         if not all(word in stored for word in plain):
