@@ -24,19 +24,25 @@ class Missing(Exception):
     """Something this machine lacks or a server that does not start; the message says what to do."""
 
 
+def begun_at(pid: int) -> float:
+    """When a process began, in seconds after the machine did."""
+    machine = psutil.boot_time()  # asked first: the other is reckoned from it
+    return float(psutil.Process(pid).create_time() - machine)
+
+
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A started process: its number, the moment it began (a number alone is soon another's), and where it answers."""
+    """A started process: its number, when it began (a number alone is soon another's), and where it answers."""
 
     pid: int
-    began: float
+    began: float  # seconds after the machine itself: no clock that is set moves it
     url: str
 
     def alive(self) -> bool:
         """Whether that very process still runs."""
         try:
             process = psutil.Process(self.pid)
-            return bool(abs(process.create_time() - self.began) < 1.0 and process.status() != psutil.STATUS_ZOMBIE)
+            return bool(abs(begun_at(self.pid) - self.began) < 1.0 and process.status() != psutil.STATUS_ZOMBIE)
         except psutil.NoSuchProcess:
             return False
 
@@ -88,7 +94,7 @@ class Started:
         except BaseException:
             self.process.kill()
             raise
-        return Running(self.process.pid, psutil.Process(self.process.pid).create_time(), self.url)
+        return Running(self.process.pid, begun_at(self.process.pid), self.url)
 
     def _last_words(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -49,6 +50,13 @@ def test_what_was_started_is_known_again_and_stopped(tmp_path: Path) -> None:
     assert not found.alive()
     started.process.wait(5)
     assert Running.load(tmp_path / "one.json") is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_server_is_known_again_after_the_clock_was_set(stranger: subprocess.Popen[bytes]) -> None:
+    ticks = int(Path(f"/proc/{stranger.pid}/stat").read_text().rpartition(")")[2].split()[19])
+
+    assert process.begun_at(stranger.pid) == pytest.approx(ticks / os.sysconf("SC_CLK_TCK"), abs=0.05)
 
 
 def test_a_server_that_ends_at_once_shows_its_last_words(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ class Commits:
 
 
 async def _three_then_two_apart(commits: Commits) -> None:
-    coalescer = Coalescer(cast(Acceptor, commits))
+    coalescer = Coalescer(cast("Acceptor", commits))
     one: Any = object()
     await asyncio.gather(*(coalescer.accept(one) for _ in range(3)))
     fourth = asyncio.create_task(coalescer.accept(one))
