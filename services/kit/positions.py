@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.kit.bus import Bounds, Log, Part
+from services.kit.bus import Log, Part
 from services.kit.db.sql import Sql
 from services.kit.ids import made_at
 from services.kit.inbox import Place
@@ -48,8 +48,8 @@ class Positions:
 
     def backlog(self, topic: str, now: datetime) -> Backlog:
         """What the group has not read of a topic, its parts added up. Raises what asking the log or the database does."""
-        bounds = self._log.bounds(topic)
-        at = self._at(bounds)
+        known, bounds = self.known(), self._log.bounds(topic)
+        at = {part: known.get(part, found.begin) for part, found in bounds.items()}
         waiting = self._log.first({part: offset for part, offset in at.items() if offset != bounds[part].end})
         position, end, age_s = 0, 0, 0.0
         for part, offset in at.items():
@@ -59,18 +59,6 @@ class Positions:
             if record:
                 age_s = max(age_s, (now - made_at(record.event_id)).total_seconds())
         return Backlog(position, end, age_s)
-
-    def unread(self, topics: Collection[str]) -> int:
-        """At most how many records of some topics the group has not read; 0 only when it has read all. Raises as `backlog`."""
-        bounds = {part: found for topic in topics for part, found in self._log.bounds(topic).items()}
-        behind = {part: offset for part, offset in self._at(bounds).items() if offset != bounds[part].end}
-        if not any(self._log.first({part: offset}) for part, offset in behind.items()):
-            return 0
-        return sum(bounds[part].end - offset for part, offset in behind.items())
-
-    def _at(self, bounds: Mapping[Part, Bounds]) -> dict[Part, int]:
-        known = self.known()
-        return {part: known.get(part, found.begin) for part, found in bounds.items()}
 
     def known(self) -> dict[Part, int]:
         """All positions of the group."""

@@ -85,6 +85,7 @@ class Indexer:
         # a batch whose commit was the last thing done. Until they are passed, nothing counts as new.
         self._doubted: dict[Part, int] = {}
         self._committed_at, self._last, self._most = 0.0, 0, _BATCH
+        self._found = (0.0, Behind(0, 0.0))  # and when it was
         self.handled = 0
         self.paused = ""
 
@@ -225,14 +226,19 @@ class Indexer:
         self._next.update(following)
         crash.point("search.consume.after_commit")
 
-    def behind(self) -> Behind:
-        """How many events wait, and how old the oldest is. Raises `Unavailable` when the log is away."""
-        found = [self._positions.backlog(topic, self._clock.now()) for topic in wire.CONSUMES]
-        return Behind(sum(one.end - one.position for one in found), max(one.age_s for one in found))
+    def behind(self, *, kept_s: float = 0.0) -> Behind:
+        """How many events wait, and how old the oldest is; what was found within `kept_s` is good enough.
 
-    def unread(self) -> int:
-        """At most how many events wait that the index has not got. Raises `Unavailable` when the log is away."""
-        return self._positions.unread(wire.CONSUMES)
+        At most so many wait (topics of the local log share their numbers), and 0 only when none does. Raises `Unavailable`
+        when the log is away.
+        """
+        asked_at, found = self._found
+        if not asked_at or time.monotonic() - asked_at > kept_s:
+            some = [self._positions.backlog(topic, self._clock.now()) for topic in wire.CONSUMES]
+            found = Behind(sum(one.end - one.position for one in some), max(one.age_s for one in some))
+            self._found = (time.monotonic(), found)
+        return found
+
 
 
 def _add(batch: dict[Part, list[Record]], more: dict[Part, list[Record]]) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
-import time
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -36,7 +36,7 @@ class SearchRpc(SearchServicer):
     ) -> None:
         self._finder, self._generations, self._clock = finder, generations, clock
         self._indexer, self._rebuilder = indexer, rebuilder
-        self._lag = (0.0, 0, 0.0)  # when it was asked, events, seconds
+        self._lag = (0, 0.0)  # events, seconds
 
     def Find(self, request: pb.FindRequest, context: Any) -> pb.FindResponse:
         """One page of hits."""
@@ -79,14 +79,10 @@ class SearchRpc(SearchServicer):
 
     def lag(self) -> tuple[int, float]:
         """Events and seconds the index is behind; at most half a second old."""
-        now = time.monotonic()
-        if now - self._lag[0] > _LAG_KEPT_S:
-            try:
-                behind = self._indexer.behind()
-                self._lag = (now, behind.events, behind.age_s)
-            except Unavailable:  # the log is away: what was known stands
-                self._lag = (now, *self._lag[1:])
-        return self._lag[1], max(0.0, self._lag[2])
+        with contextlib.suppress(Unavailable):  # the log is away, and soon says so at once: what was known stands
+            behind = self._indexer.behind(kept_s=_LAG_KEPT_S)
+            self._lag = (behind.events, max(0.0, behind.age_s))
+        return self._lag
 
     def status(self) -> pb.StatusResponse:
         """How the index is."""

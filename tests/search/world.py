@@ -206,7 +206,7 @@ class World:
         self.generations = Generations(self.database, self.engine, clock=self.clock)
         self.indexer = Indexer(self.generations, self.database, self.log, self.blobs, clock=self.clock)
         self.rebuilder = Rebuilder(self.generations, self.owner, self.database, Leases(self.database), holder)
-        self.finder = Finder(self.generations, self.owner, self.indexer.unread)
+        self.finder = Finder(self.generations, self.owner, lambda: self.indexer.behind().events)
 
     def stop(self) -> None:
         self.generations.close()
