@@ -1,6 +1,7 @@
 """`make bench`: every measure in turn, a table on the screen and in `results/`; exits with 1 when a floor is missed.
 
-`embedded` or `distributed` as the first argument runs that alone, names after it (`embedded P1 P3`) only those of it.
+`embedded` or `distributed` as the first argument runs that alone, names after it (`embedded P1 P3`) only those of it; P5 is
+measured with P3.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ def main() -> int:
 def _run(suite: str, names: Sequence[str]) -> bool:
     """One suite; whether every floor is met."""
     head, measures = SUITES[suite]
+    if unknown := set(names) - measures.keys():
+        sys.exit(f"{suite} has no measure {', '.join(sorted(unknown))}; there are: {', '.join(measures)}.")
     rows: list[Row] = []
     for name in names or measures:
         began = time.perf_counter()

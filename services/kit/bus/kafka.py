@@ -105,14 +105,15 @@ class KafkaLog:
         }
         found: dict[Part, Record] = {}
         with self._question() as asker:
+            asker.assign(list(there))
+            for name, part in there.items():
+                asker.seek(name, places[part])
             until = time.monotonic() + _ANSWER_MS / 1000
             while there and time.monotonic() < until:
-                asker.assign(list(there))  # those that are still asked for: the rest of what they hold would come first
-                for name, part in there.items():
-                    asker.seek(name, places[part])
                 for name, messages in asker.poll(_LOOK_MS).items():
                     part = there.pop(name)
                     found[part] = record_of(part, messages[0])
+                asker.assign(list(there))  # the rest of what the others hold would come first
         if there:
             raise Unavailable(f"Kafka at {self._cluster} did not answer within {_ANSWER_MS} ms.")
         return found
