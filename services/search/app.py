@@ -44,7 +44,9 @@ def build(parts: Parts, owners: Owners | None = None) -> Service:
     generations = Generations(parts.database, engine, clock=parts.clock)
     indexer = Indexer(generations, parts.database, parts.log, parts.blobs, clock=parts.clock, tracer=parts.tracer)
     rebuilder = Rebuilder(generations, owners, parts.database, parts.leases, parts.instance)
-    rpc = SearchRpc(Finder(generations, owners, lambda: indexer.behind().events), generations, indexer, rebuilder, clock=parts.clock)
+    rpc = SearchRpc(
+        Finder(generations, owners, lambda: indexer.behind().events), generations, indexer, rebuilder, clock=parts.clock
+    )
     parts.metrics.register(Figures(rpc.status))
 
     def check() -> None:

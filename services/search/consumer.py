@@ -240,7 +240,6 @@ class Indexer:
         return found
 
 
-
 def _add(batch: dict[Part, list[Record]], more: dict[Part, list[Record]]) -> None:
     for part, records in more.items():
         batch.setdefault(part, []).extend(records)
