@@ -18,6 +18,7 @@ import httpx
 import psycopg
 import pytest
 
+from ascolto.tickets.v1.events_pb2 import Interaction
 from services.demo.process import Api
 from services.kit.backends import SERVICES
 from tests.faults.installation import Installation, free_address, installed, prepare
@@ -86,9 +87,17 @@ def _multiply(data: Path, copies: int) -> None:
         tickets.execute(_FIRST, {"copies": copies})
         (revs,) = tickets.execute("SELECT value FROM sequence WHERE name = 'rev'").fetchone()
         (numbers,) = tickets.execute("SELECT max(number) FROM tickets").fetchone()
+
+        def renamed(data: bytes, k: int) -> bytes:
+            one = Interaction.FromString(data)
+            one.id, one.ticket_id, one.rev = f"{one.id}-{k}", f"{one.ticket_id}-{k}", one.rev + k * revs
+            return one.SerializeToString()
+
+        tickets.create_function("renamed", 2, renamed)
         for table in ("tickets", "interactions"):
             names = [row[1] for row in tickets.execute(f"PRAGMA table_info({table})")]
-            made = {"id": "id || '-' || k", "ticket_id": "ticket_id || '-' || k", "rev": f"rev + k * {revs}"}
+            made = {"data": "renamed(data, k)"} if table == "interactions" else {}
+            made |= {"id": "id || '-' || k", "ticket_id": "ticket_id || '-' || k", "rev": f"rev + k * {revs}"}
             made |= {"number": f"number + k * {numbers}", "reply_key": "''", "open_key": "''", "conversation": "''"}
             chosen = ", ".join(made.get(name, f'"{name}"') for name in names)
             tickets.execute(f"INSERT INTO {table} SELECT {chosen} FROM {table}, many")
@@ -165,7 +174,7 @@ def test_a_move_killed_on_its_way_loses_nothing_and_the_new_installation_goes_on
             assert count == told["rows"], f"{service}.{table}"
     assert report["blobs"]["files"] >= 1
     assert report["index"]["documents"] >= tickets["tickets"]["rows"] + tickets["interactions"]["rows"]
-    assert intake["inbound_event"]["rows"] == 2 * TICKETS * (copies + 1) + 1
+    assert intake["inbound_event"]["rows"] == (2 * TICKETS + 1) * (copies + 1)
 
     new.start()
     try:
